@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import sys
+import types
 from typing import Any
 
 __version__ = "0.1.0"
@@ -22,7 +24,7 @@ _PUBLIC = {
     "Task": "evalsuite.task",
     "Verifier": "evalsuite.verifiers.base",
     "ask": "evalsuite.sample",
-    "run": "evalsuite.api",
+    "run": "evalsuite.evaluate",
     "score": "evalsuite.api",
     "task": "evalsuite.registry",
 }
@@ -40,3 +42,14 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+class _Package(types.ModuleType):
+    """`run`, `score` and `task` are functions and also submodules: here the functions win, whatever was imported first."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in _PUBLIC and isinstance(value, types.ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

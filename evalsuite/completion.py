@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -124,32 +123,17 @@ class Completion:
         return self.finish_reason == "length" or not self.thought.closed
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON form; fields at their default are left out. Lone surrogates in `text` survive as base64 (`text_b64`)."""
+        """JSON form; fields at their default are left out."""
         row: dict[str, Any] = {}
         for f in fields(self):
             value = getattr(self, f.name)
             if value is not None and value != f.default:
                 row[f.name] = list(value) if isinstance(value, tuple) else value
         row["text"] = self.text
-        for name in ("text", "reasoning"):
-            if isinstance(row.get(name), str) and not _utf8(row[name]):
-                row[name + "_b64"] = base64.b64encode(row.pop(name).encode("utf-8", "surrogatepass")).decode()
         return row
 
     @classmethod
     def from_dict(cls, row: Mapping[str, Any]) -> Completion:
         """Inverse of `to_dict`; unknown fields (written by a newer version) are ignored."""
         known = {f.name for f in fields(cls)}
-        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in row.items() if k in known}
-        for name in ("text", "reasoning"):
-            if name + "_b64" in row:
-                values[name] = base64.b64decode(row[name + "_b64"]).decode("utf-8", "surrogatepass")
-        return cls(**values)
-
-
-def _utf8(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in row.items() if k in known})

@@ -1,0 +1,172 @@
+"""From names and overrides to `Plan`s: what will be asked of whom, before anything is asked."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from evalsuite import registry
+from evalsuite.completion import Request, Sampling, sample_seed
+from evalsuite.errors import UsageError
+from evalsuite.prompts import Prompt, Rendered, Shot
+from evalsuite.sample import Sample
+from evalsuite.sources import Loaded, Where, load, load_shots
+from evalsuite.task import Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a caller may change about the tasks of a run. None means: as the task defines it."""
+
+    repeats: int | None = None
+    limit: int | float | None = None
+    num_fewshot: int | None = None
+    sampling: Mapping[str, Any] = field(default_factory=dict)
+    metrics: tuple[str, ...] | None = None
+    extra_metrics: tuple[str, ...] = ()
+    prompt: str | None = None
+    system: str | None = None
+    seed: int = 0
+    where: Where = field(default_factory=Where)
+    include: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """One task of a run, resolved: which samples, which prompt, how they are drawn, what is reported."""
+
+    name: str
+    task: Task
+    samples: tuple[Sample, ...]
+    loaded: Loaded
+    prompt: Prompt
+    shots: tuple[Shot, ...]
+    sampling: Sampling
+    metrics: tuple[str, ...]
+    seed: int
+    system: str | None
+
+    @property
+    def label(self) -> str:
+        """The task's name, with `[n/size]` where this is not the full set."""
+        size = self.loaded.size or len(self.loaded.samples) + self.loaded.skipped
+        return self.name if len(self.samples) >= size else f"{self.name}[{len(self.samples)}/{size}]"
+
+    def render(self, sample: Sample) -> Rendered:
+        """The prompt of one sample."""
+        return self.prompt.render(sample, self.shots, self.system)
+
+    def request(self, sample: Sample, indices: Sequence[int]) -> Request:
+        """The request for these sample indices of one question."""
+        rendered = self.render(sample)
+        return Request(
+            messages=rendered.messages,
+            plain=rendered.plain,
+            plain_stop=rendered.plain_stop,
+            sampling=self.sampling,
+            seeds=tuple(sample_seed(self.seed, self.name, sample.id, i) for i in indices),
+            indices=tuple(indices),
+            task=self.name,
+            sample_id=sample.id,
+            tools=sample.tools,
+        )
+
+    def identity(self) -> dict[str, Any]:
+        """Everything this task's numbers depend on, `repeats` left out: more samples extend a run, they do not change it."""
+        sampling = self.sampling.to_dict()
+        del sampling["repeats"]
+        return {
+            "version": self.task.version,
+            "data": hashlib.sha256("\n".join(f"{s.id}\x1f{s.digest()}" for s in self.samples).encode()).hexdigest()[:16],
+            "prompt": {"name": self.prompt.name, "hash": _hash((self.prompt, self.shots, self.system))},
+            "num_fewshot": len(self.shots),
+            "sampling": sampling,
+            "verifier": self.task.verifier.describe(),
+            "seed": self.seed,
+        }
+
+
+def make_plans(tasks: Sequence[str | Task], settings: Settings) -> tuple[list[Plan], dict[str, tuple[str, ...]]]:
+    """Plans for these tasks in the order asked, and the suites among them with their members' names. Raises UsageError."""
+    names = [t for t in tasks if isinstance(t, str)]
+    chosen = registry.select(names, settings.include) if names else registry.Selection((), {})
+    loaded = [registry.load_task(name, settings.include) for name in chosen.tasks]
+    loaded += [_named(t) for t in tasks if isinstance(t, Task)]
+    if not loaded:
+        raise UsageError("no task was asked for: --tasks NAME[,NAME...]; `evalsuite tasks list` shows them")
+    seen: set[str] = set()
+    for task in loaded:
+        if task.name in seen:
+            raise UsageError(f"task {task.name!r} is asked for twice")
+        seen.add(task.name)
+    return [make_plan(task, settings) for task in loaded], dict(chosen.suites)
+
+
+def make_plan(task: Task, settings: Settings) -> Plan:
+    """The plan of one task."""
+    data = load(task, settings.where)
+    samples = data.samples[: _limit(settings.limit, len(data.samples))]
+    if not samples:
+        raise UsageError(f"task {task.name!r} has no samples in {data.location}")
+    changes = dict(settings.sampling)
+    if settings.repeats is not None:
+        changes["repeats"] = settings.repeats
+    try:
+        sampling = dataclasses.replace(task.sampling, **changes)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"task {task.name!r}: {error}") from None
+    shots = settings.num_fewshot if settings.num_fewshot is not None else task.num_fewshot
+    return Plan(
+        name=task.name,
+        task=task,
+        samples=samples,
+        loaded=data,
+        prompt=_prompt(task, settings.prompt),
+        shots=load_shots(task, settings.where, shots) if shots else (),
+        sampling=sampling,
+        metrics=tuple(dict.fromkeys((settings.metrics or task.metrics) + settings.extra_metrics)),
+        seed=settings.seed,
+        system=settings.system,
+    )
+
+
+def requests(plan: Plan, done: Mapping[str, set[int]]) -> Iterator[Request]:
+    """One request per question for the sample indices that are not done yet, in the order of the samples."""
+    for sample in plan.samples:
+        have = done.get(sample.id, set())
+        missing = [i for i in range(plan.sampling.repeats) if i not in have]
+        if missing:
+            yield plan.request(sample, missing)
+
+
+def _named(task: Task) -> Task:
+    if not task.name:
+        raise UsageError("a Task given as an object needs a name: Task(name=..., ...)")
+    return task
+
+
+def _prompt(task: Task, name: str | None) -> Prompt:
+    if name is None or name == task.prompt.name:
+        return task.prompt
+    for prompt in task.prompts:
+        if prompt.name == name:
+            return prompt
+    names = [p.name for p in (task.prompt, *task.prompts)]
+    raise UsageError(f"task {task.name!r} has no prompt {name!r}; it has {', '.join(names)}")
+
+
+def _limit(limit: int | float | None, n: int) -> int:
+    """`--limit`: a count, or a share of the set when below 1."""
+    if limit is None:
+        return n
+    if limit <= 0:
+        raise UsageError(f"--limit {limit}: a count of at least 1, or a share between 0 and 1")
+    return max(1, round(limit * n)) if limit < 1 else int(limit)
+
+
+def _hash(value: Any) -> str:
+    return hashlib.sha256(repr(value).encode()).hexdigest()[:16]
+

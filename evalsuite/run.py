@@ -1,0 +1,267 @@
+"""The loop: sample -> prompt -> model -> verifier -> log. What is logged is never asked again."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from evalsuite.completion import Completion, Request
+from evalsuite.errors import BudgetError, EvalsuiteError, IncompleteError, RequestError, UnavailableError
+from evalsuite.models.base import Model
+from evalsuite.plan import Plan, requests
+from evalsuite.progress import Progress
+from evalsuite.runlog import LogWriter, RunDir
+from evalsuite.score import Score
+from evalsuite.verifiers.base import ModelVerifier
+from evalsuite.verifiers.pool import Pool
+
+Key = tuple[str, int]  # (sample id, sample index)
+
+_BATCH = 256  # completions handed to the pool at once
+_BACKLOG = 4096  # completions that may wait for a verifier before generation pauses
+_HOPELESS = 32  # this many failed requests and not one answer: the rest would fail too
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What aggregates need to know of one sample; the completion itself stays on disk."""
+
+    value: float | None
+    outcome: str
+    answer: str | None = None
+    parts: Mapping[str, float] = field(default_factory=dict)
+    tokens: int | None = None
+    note: str = ""
+
+    @classmethod
+    def of(cls, score: Score, completion: Completion | None) -> Cell:
+        """From a Score and its Completion (None where the request failed)."""
+        tokens = completion.completion_tokens if completion is not None else None
+        return cls(score.value, score.outcome, score.answer, score.parts, tokens, score.feedback if score.value is None else "")
+
+
+class TaskState:
+    """What is known of one task of a run: cells by (sample id, index), and completions that still need a Score."""
+
+    def __init__(self, plan: Plan, run_dir: RunDir) -> None:
+        self.plan = plan
+        self.samples = {s.id: s for s in plan.samples}
+        self.cells: dict[Key, Cell] = {}
+        self.unscored: dict[Key, Completion] = {}
+        self._seeds: dict[Key, int] = {}
+        for row in run_dir.rows(plan.name):
+            self._take(row)
+        self.resumed = len(self.cells)
+        self.writer: LogWriter = run_dir.writer(plan.name)
+
+    def _take(self, row: Mapping[str, Any]) -> None:
+        key = (row["id"], row["i"])
+        self.cells.pop(key, None)
+        self.unscored.pop(key, None)
+        if "completion" not in row or key[0] not in self.samples:
+            return  # a failed request is asked again
+        completion = Completion.from_dict(row["completion"])
+        score = Score.from_dict(row["score"]) if "score" in row else None
+        if score is None or score.value is None:
+            self.unscored[key] = completion  # a verifier or judge of ours failed, or never ran: only that is done again
+        else:
+            self.cells[key] = Cell.of(score, completion)
+
+    def done(self) -> dict[str, set[int]]:
+        """Sample indices that need no request, by sample id."""
+        have: dict[str, set[int]] = {}
+        for sample_id, index in (*self.cells, *self.unscored):
+            have.setdefault(sample_id, set()).add(index)
+        return have
+
+    def missing(self) -> int:
+        """Samples still to be asked for."""
+        have = self.done()
+        wanted = range(self.plan.sampling.repeats)
+        return sum(sum(i not in have.get(s, ()) for i in wanted) for s in self.samples)
+
+    def log(self, scored: Mapping[Key, tuple[Completion | None, Score | None]], seeds: Mapping[Key, int]) -> None:
+        """Append these results; a Score of None means that only the completion is known yet."""
+        rows = []
+        for (sample_id, index), (completion, score) in scored.items():
+            row: dict[str, Any] = {"id": sample_id, "i": index, "seed": seeds.get((sample_id, index))}
+            if completion is not None:
+                row["completion"] = completion.to_dict()
+            if score is not None:
+                row["score"] = score.to_dict()
+                self.cells[sample_id, index] = Cell.of(score, completion)
+            rows.append(row)
+        self.writer.append(rows)
+
+
+class Runner:
+    """Drives one model over the tasks of one run directory.
+
+    `max_errors` is not judged here: the loop finishes what it can and the caller decides. It stops early only when
+    nothing can succeed (`UnavailableError`, a spent budget, a full disk, nothing but failures) and raises the reason
+    after everything finished has been logged.
+    """
+
+    def __init__(self, model: Model, states: list[TaskState], pool: Pool, progress: Progress, judge: Model | None = None) -> None:
+        self.model, self.states, self.pool, self.progress, self.judge = model, states, pool, progress, judge
+        self._queue: asyncio.Queue[tuple[TaskState, Key, int | None, Completion]] = asyncio.Queue(_BACKLOG)
+        self._pending: dict[tuple[str, Key], tuple[TaskState, int | None, Completion]] = {}
+        self._stop: EvalsuiteError | None = None
+        self._failed = self._answered = 0
+        self._threads = ThreadPoolExecutor(max(2, pool.workers), thread_name_prefix="evalsuite-score")
+
+    async def go(self) -> None:
+        """Ask, verify and log everything that is missing."""
+        for state in self.states:
+            self.progress.start(state.plan.label, state.plan.sampling.repeats * len(state.samples), state.cells.values())
+            self.model.prepare(state.plan.task, state.plan.samples)
+        scorers = [asyncio.create_task(self._score()) for _ in range(max(2, self.pool.workers))]
+        todo = self._todo()
+        in_flight = min(self.model.concurrency, sum(len(s.samples) for s in self.states))
+        askers = [asyncio.create_task(self._ask(todo)) for _ in range(in_flight)]
+        try:
+            await self._rescore()
+            await _all(askers, scorers)
+            await _all([asyncio.create_task(self._queue.join())], scorers)
+        finally:
+            for task in (*askers, *scorers):
+                task.cancel()
+            await asyncio.gather(*askers, *scorers, return_exceptions=True)
+            self._threads.shutdown(wait=False, cancel_futures=True)
+            self._keep_unscored()
+            for state in self.states:
+                state.writer.close()
+        if self._stop is not None:
+            raise self._stop
+
+    def _todo(self) -> Iterator[tuple[TaskState, Request]]:
+        for state in self.states:
+            for request in requests(state.plan, state.done()):
+                yield state, request
+
+    async def _rescore(self) -> None:
+        for state in self.states:
+            for key, completion in list(state.unscored.items()):
+                await self._put(state, key, None, completion)
+
+    async def _put(self, state: TaskState, key: Key, seed: int | None, completion: Completion) -> None:
+        self._pending[state.plan.name, key] = (state, seed, completion)
+        await self._queue.put((state, key, seed, completion))
+
+    async def _ask(self, todo: Iterator[tuple[TaskState, Request]]) -> None:
+        for state, request in todo:
+            if self._stop is not None:
+                return
+            keys = [(request.sample_id, i) for i in request.indices]
+            try:
+                completions = await self.model.generate(request)
+                if len(completions) != request.n:
+                    raise RequestError(f"{self.model.name} gave {len(completions)} completions, {request.n} were asked for")
+            except (UnavailableError, BudgetError) as error:
+                self._stop = error
+                return
+            except Exception as error:  # noqa: BLE001 - one sample's failure must not cost the others
+                self._fail(state, dict(zip(keys, request.seeds)), error)
+                continue
+            self._answered += 1
+            for key, seed, completion in zip(keys, request.seeds, completions):
+                await self._put(state, key, seed, completion)
+
+    def _fail(self, state: TaskState, seeds: Mapping[Key, int], error: Exception) -> None:
+        text = str(error) if isinstance(error, EvalsuiteError) else f"{type(error).__name__}: {error}"
+        score = Score(None, "error", feedback=text[:500])
+        self._log(state, {key: (None, score) for key in seeds}, seeds)
+        self._failed += 1
+        if self._failed >= _HOPELESS and not self._answered and self._stop is None:
+            self._stop = IncompleteError(f"the first {self._failed} requests all failed; the last one: {text}")
+
+    async def _score(self) -> None:
+        while True:
+            batch = [await self._queue.get()]
+            while len(batch) < _BATCH and not self._queue.empty():
+                batch.append(self._queue.get_nowait())
+            groups: dict[str, list[tuple[TaskState, Key, int | None, Completion]]] = {}
+            for entry in batch:
+                groups.setdefault(entry[0].plan.name, []).append(entry)
+            for group in groups.values():
+                state = group[0][0]
+                completions = {key: completion for _, key, _, completion in group}
+                scores = await self._verify(state, completions)
+                seeds = {key: seed for _, key, seed, _ in group if seed is not None}
+                self._log(state, {key: (completions[key], scores[key]) for key in completions}, seeds)
+                for key in completions:
+                    del self._pending[state.plan.name, key]
+            for _ in batch:
+                self._queue.task_done()
+
+    async def _verify(self, state: TaskState, completions: Mapping[Key, Completion]) -> Mapping[Key, Score]:
+        verifier = state.plan.task.verifier
+        items = {key: (state.samples[key[0]], completion) for key, completion in completions.items()}
+        if isinstance(verifier, ModelVerifier) and self.judge is not None:
+            from evalsuite.verifiers.judging import judge_items
+
+            return await judge_items(verifier, items, self.judge, self.pool)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, self.pool.score, verifier, items)
+
+    def _log(
+        self, state: TaskState, scored: Mapping[Key, tuple[Completion | None, Score | None]], seeds: Mapping[Key, int]
+    ) -> None:
+        state.log(scored, seeds)
+        self.progress.advance(state.plan.label, [state.cells[key] for key in scored])
+
+    def _keep_unscored(self) -> None:
+        """Completions that no verifier has seen yet are logged as they are: the next run only verifies them."""
+        for (_, key), (state, seed, completion) in self._pending.items():
+            if seed is not None:  # one that came from the log is there already
+                with contextlib.suppress(IncompleteError):  # a full disk is reported by whoever met it first
+                    state.log({key: (completion, None)}, {key: seed})
+        self._pending.clear()
+
+
+async def _all(tasks: list[asyncio.Task[Any]], watched: list[asyncio.Task[Any]]) -> None:
+    """Wait for `tasks`; an exception in them or in `watched` is raised at once."""
+    waiting = set(tasks)
+    while waiting:
+        done, _ = await asyncio.wait({*waiting, *watched}, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+            waiting.discard(task)
+
+
+def run_async(main: Any) -> Any:
+    """`asyncio.run` that also works inside a running loop (a notebook): then in a thread of its own.
+
+    SIGTERM ends a run as Ctrl-C does: what is finished is logged, then KeyboardInterrupt.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(_with_sigterm(main))
+    outcome: dict[str, Any] = {}
+
+    def target() -> None:
+        try:
+            outcome["value"] = asyncio.run(main)
+        except BaseException as error:  # noqa: BLE001 - handed to the waiting thread
+            outcome["error"] = error
+
+    thread = threading.Thread(target=target, name="evalsuite-run")
+    thread.start()
+    thread.join()
+    if "error" in outcome:
+        raise outcome["error"]
+    return outcome["value"]
+
+
+async def _with_sigterm(main: Any) -> Any:
+    if threading.current_thread() is threading.main_thread():
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, os.kill, os.getpid(), signal.SIGINT)
+    return await main

@@ -1,0 +1,111 @@
+"""A run's directory: manifest, lock, logs. Everything a later command may read of a run is found through here."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from evalsuite.errors import UsageError
+from evalsuite.runlog.log import LogWriter, read_lines
+
+STATUSES = ("running", "done", "failed", "interrupted")
+
+
+def slug(name: str, limit: int = 60) -> str:
+    """`name` as a file name. A name that had to be changed gets a hash of the original, so that no two names meet."""
+    safe = re.sub(r"[^A-Za-z0-9._@=-]+", "-", name).strip("-.")[:limit]
+    return safe if safe == name else f"{safe}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
+
+
+class RunDir:
+    """One run on disk. Reading needs no lock; `lock` is for the one process that writes."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock: int | None = None
+
+    @classmethod
+    def find(cls, name: str | Path, root: Path) -> RunDir:
+        """A run by its directory, or by its id (or a unique beginning of it) under `root`. Raises UsageError."""
+        path = Path(name)
+        if (path / "run.json").is_file():
+            return cls(path)
+        matches = sorted(p.parent for p in root.glob(f"{name}*/run.json")) if root.is_dir() and "/" not in str(name) else []
+        if len(matches) == 1:
+            return cls(matches[0])
+        if matches:
+            raise UsageError(f"{name!r} matches several runs: {', '.join(p.name for p in matches)}")
+        raise UsageError(f"no run {name!r}: neither a directory with run.json nor an id under {root}")
+
+    def lock(self) -> None:
+        """Take the directory for writing until the process ends. Raises UsageError where another process has it."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        lock = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(lock, 32).decode() or "another process"
+            os.close(lock)
+            raise UsageError(
+                f"{self.path} is being written by process {holder}. Wait for it, stop it, or use another --output_path"
+            ) from None
+        os.ftruncate(lock, 0)
+        os.write(lock, str(os.getpid()).encode())
+        self._lock = lock
+
+    def unlock(self) -> None:
+        """Let the directory go."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def manifest(self) -> dict[str, Any]:
+        """The contents of run.json; empty where there is none yet. Raises UsageError where it is damaged."""
+        try:
+            return json.loads((self.path / "run.json").read_text())
+        except FileNotFoundError:
+            return {}
+        except ValueError as error:
+            raise UsageError(f"{self.path / 'run.json'} is not JSON ({error})") from None
+
+    def write_manifest(self, manifest: Mapping[str, Any]) -> None:
+        """Replace run.json in one step: a reader sees the old one or the new one, never half of either."""
+        write_atomically(self.path / "run.json", json.dumps(manifest, indent=1, default=str).encode())
+
+    def writer(self, task: str, writer: str = "0") -> LogWriter:
+        """The log of one task, opened for appending."""
+        return LogWriter(self.path / "log" / f"{slug(task)}.{writer}.jsonl", {"task": task, "run": self.path.name})
+
+    def rows(self, task: str) -> Iterator[dict[str, Any]]:
+        """Log rows of one task, in order of writing: `{"id", "i", "seed", "completion"?, "score"?, "error"?}`."""
+        for path in sorted((self.path / "log").glob(f"{slug(task)}.*.jsonl")):
+            lines = read_lines(path)
+            header = next(lines, None)
+            if header is not None and header.get("task") == task:
+                yield from lines
+
+    def tasks(self) -> list[str]:
+        """Names of the tasks in the manifest, in the order they were asked for."""
+        return list(self.manifest().get("tasks", {}))
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write `data` beside `path`, force it to disk and rename it into place."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    with open(beside, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(beside, path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
