@@ -1,0 +1,104 @@
+"""The command line: one file per command. Parsing and printing, nothing else."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import importlib
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+
+# Command -> one line of help. The module evalsuite.cli.<command> is imported only when its command is called.
+COMMANDS = {
+    "run": "evaluate a model on tasks",
+    "score": "verify recorded completions again, without a model",
+    "tasks": "list, show, test and pin tasks",
+    "export": "write a run as lm-eval, CSV or Parquet files",
+    "convert": "turn recorded completions into rows that --model replay:FILE reads",
+    "demo": "train a small language model to try everything with, offline",
+}
+
+EPILOG = """\
+examples:
+  evalsuite demo                                              train a small model in seconds
+  evalsuite run --model results/demo --tasks sort_letters -n 8
+  evalsuite run --model Qwen/Qwen3-4B --tasks aime25,math500 -n 16
+  evalsuite run --model openai:gpt-4.1-mini --tasks suite:math --limit 20
+  evalsuite tasks list
+
+exit codes: 0 complete, 2 usage, 3 incomplete, 4 backend not available, 10 verdicts changed,
+            130 interrupted (the same command goes on), 1 a bug of ours
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse that suggests the nearest flag or command for a wrong one."""
+
+    def error(self, message: str) -> None:  # type: ignore[override]
+        """Print the message with the nearest names and exit 2."""
+        flags = [s for a in self._actions for s in a.option_strings if s.startswith("--")]
+        for word in message.split():
+            near = difflib.get_close_matches(word.strip("'\","), flags, n=1) if word.startswith("--") else []
+            if near and near[0] != word and "unrecognized" in message:
+                message += f" (did you mean {near[0]}?)"
+        self.exit(2, f"evalsuite: error: {message}\nTry '{self.prog} --help'.\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point of `evalsuite`. Returns the exit code."""
+    words = [_dashes(w) for w in (sys.argv[1:] if argv is None else argv)]
+    parser = Parser(
+        prog="evalsuite",
+        description="One task definition is a benchmark and a reward.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="store_true", help="print the version and exit")
+    commands = parser.add_subparsers(metavar="COMMAND", dest="command", parser_class=Parser)
+    name = words[0] if words else ""
+    for command, text in COMMANDS.items():
+        sub = commands.add_parser(command, help=text, formatter_class=argparse.RawDescriptionHelpFormatter)
+        if command == name:
+            module = importlib.import_module(f"evalsuite.cli.{command}")
+            sub.description = module.HELP
+            module.configure(sub)
+    if name and not name.startswith("-") and name not in COMMANDS:
+        near = difflib.get_close_matches(name, COMMANDS, n=1)
+        parser.error(f"no command {name!r}" + (f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(COMMANDS)}"))
+    args = parser.parse_args(words)
+    if args.version:
+        from evalsuite import __version__
+
+        print(f"evalsuite {__version__}")
+        return 0
+    if not args.command:
+        parser.print_help()
+        return 2
+    return _call(importlib.import_module(f"evalsuite.cli.{args.command}").main, args, words)
+
+
+def _call(command, args: argparse.Namespace, words: Sequence[str]) -> int:  # type: ignore[no-untyped-def]
+    from evalsuite.errors import EvalsuiteError
+
+    try:
+        return int(command(args) or 0)
+    except EvalsuiteError as error:
+        print(f"evalsuite: error: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        again = shlex.join(["evalsuite", *(w for w in words if w != "--fresh")])
+        print(f"\nevalsuite: interrupted. What is finished is saved; to go on:\n  {again}", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left; nothing to say at exit
+        return 0
+
+
+def _dashes(word: str) -> str:
+    """`--model_args` is `--model-args`: both spellings of a flag are accepted, its value is left alone."""
+    if not word.startswith("--"):
+        return word
+    flag, equals, value = word.partition("=")
+    return flag.replace("_", "-") + equals + value

@@ -1,0 +1,221 @@
+"""Flags that several commands share, and what they mean."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from evalsuite.models import ModelRef
+    from evalsuite.models.base import Model
+    from evalsuite.plan import Settings
+
+WATCH_SECONDS = 10.0
+
+# --gen_kwargs spellings of lm-eval and of engines -> fields of Sampling.
+_SAMPLING = {
+    "max_gen_toks": "max_tokens",
+    "max_new_tokens": "max_tokens",
+    "max_completion_tokens": "max_tokens",
+    "until": "stop",
+    "reasoning_effort": "effort",
+    "enable_thinking": "thinking",
+}
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """--model and what belongs to it."""
+    group = parser.add_argument_group("the model")
+    group.add_argument(
+        "--model",
+        "-m",
+        required=True,
+        metavar="MODEL",
+        nargs="+",
+        help="a checkpoint path, hub id, glob or folder of checkpoints; BACKEND:TARGET with hf, vllm, openai, replay or "
+        "scripted; or a backend name with --model_args pretrained=...",
+    )
+    group.add_argument("--model-args", "-a", default="", metavar="K=V,...", help="arguments of the backend")
+    group.add_argument("--base-url", metavar="URL", help="openai: the server, for example http://localhost:8000/v1")
+    group.add_argument("--concurrency", type=int, metavar="N", help="openai: requests in flight (default: 64)")
+    group.add_argument("--max-tokens-total", type=int, metavar="N", help="openai: stop when this many tokens are used")
+    group.add_argument("--max-cost", type=float, metavar="USD", help="openai: stop when this much is spent (needs prices)")
+    group.add_argument("--batch-size", "-b", metavar="N|auto", help="hf: rows per batch (default: by token budget)")
+    group.add_argument("--replicas", type=int, metavar="N", help="hf: copies of the model, one per GPU")
+    group.add_argument("--device", metavar="DEVICE", help="hf: cpu, cuda, cuda:1, ... (default: a GPU where there is one)")
+    group.add_argument(
+        "--apply-chat-template",
+        nargs="?",
+        const="true",
+        default=None,
+        choices=("true", "false", "auto"),
+        help="hf, vllm: chat or plain prompts (default: chat where the tokenizer has a template)",
+    )
+
+
+def add_tasks(parser: argparse.ArgumentParser, required: bool = True) -> None:
+    """--tasks and how they are asked."""
+    group = parser.add_argument_group("the tasks")
+    group.add_argument(
+        "--tasks",
+        "-t",
+        required=required,
+        metavar="TASKS",
+        help="names, globs, tags, family:NAME, suite:NAME, FILE.jsonl:VERIFIER; comma separated",
+    )
+    group.add_argument("--repeats", "-n", type=_positive, metavar="N", help="samples per question (default: the task's own)")
+    group.add_argument("--k", metavar="K,...", help="report pass@K for these K as well")
+    group.add_argument("--metrics", metavar="M,...", help="report these: avg, pass@8, maj@8, pass^4, g_pass@8_0.5, mg_pass@8")
+    group.add_argument("--limit", "-L", type=float, metavar="N|SHARE", help="only the first N questions, or a share below 1")
+    group.add_argument("--num-fewshot", "-f", type=int, metavar="K", help="worked examples in the prompt")
+    group.add_argument("--prompt", metavar="NAME", help="one of the task's other prompts (see: evalsuite tasks show)")
+    group.add_argument("--system-instruction", metavar="TEXT", help="system message instead of the prompt's own")
+    group.add_argument("--gen-kwargs", default="", metavar="K=V,...", help="temperature, top_p, top_k, min_p, max_tokens, stop, ...")
+    group.add_argument("--thinking", action=argparse.BooleanOptionalAction, default=None, help="ask the chat template for it")
+    group.add_argument("--effort", metavar="LEVEL", help="reasoning effort, where the model has levels")
+    group.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the run (default: 0)")
+    group.add_argument("--data-dir", metavar="DIR", help="folder with benchmark files (default: $EVALSUITE_DATA)")
+    group.add_argument("--offline", action="store_true", help="never touch the network")
+    group.add_argument("--lock", metavar="FILE", help="lock file written by `evalsuite tasks pin`")
+    group.add_argument("--include-path", action="append", default=[], metavar="DIR|FILE", help="more task files; may be repeated")
+
+
+def add_judge(parser: argparse.ArgumentParser) -> None:
+    """--judge, for tasks whose verifier asks a model."""
+    group = parser.add_argument_group("the judge")
+    group.add_argument("--judge", metavar="MODEL", help="the model that judges, spelled as --model is")
+    group.add_argument("--judge-base-url", metavar="URL", help="its server")
+    group.add_argument("--judge-args", default="", metavar="K=V,...", help="arguments of its backend")
+
+
+def settings(args: argparse.Namespace) -> Settings:
+    """What the flags change about the tasks."""
+    from evalsuite.models import parse_args
+    from evalsuite.plan import Settings
+    from evalsuite.sources import Where
+
+    metrics = tuple(_split(args.metrics)) if args.metrics else None
+    return Settings(
+        repeats=args.repeats,
+        limit=args.limit,
+        num_fewshot=args.num_fewshot,
+        sampling=_sampling(parse_args(args.gen_kwargs), args),
+        metrics=metrics,
+        extra_metrics=tuple(f"pass@{k}" for k in _split(args.k)),
+        prompt=args.prompt,
+        system=args.system_instruction,
+        seed=args.seed,
+        where=Where(
+            data_dir=Path(args.data_dir).expanduser() if args.data_dir else None,
+            offline=args.offline,
+            lock=Path(args.lock) if args.lock else None,
+        ),
+        include=tuple(args.include_path),
+    )
+
+
+def task_names(args: argparse.Namespace) -> list[str]:
+    """The words of --tasks."""
+    return _split(args.tasks)
+
+
+def model_refs(args: argparse.Namespace) -> list[ModelRef]:
+    """What --model names, in order, without opening anything."""
+    from evalsuite.models import parse_args, resolve
+
+    given = parse_args(args.model_args) | _backend_args(args)
+    refs = [ref for spec in args.model for ref in resolve(spec, given)]
+    return list(dict.fromkeys(refs))
+
+
+def default_repeats(chosen: Settings, refs: list[ModelRef]) -> Settings:
+    """A replayed file brings its own number of samples per question, unless -n says otherwise."""
+    if chosen.repeats is None and refs and all(ref.backend == "replay" for ref in refs):
+        recorded = min(ref.open().recorded() for ref in refs)  # type: ignore[attr-defined]
+        return dataclasses.replace(chosen, repeats=recorded)
+    return chosen
+
+
+def judge(args: argparse.Namespace) -> Model | None:
+    """The judge model, opened; None where none was asked for."""
+    if not args.judge:
+        return None
+    from evalsuite.errors import UsageError
+    from evalsuite.models import parse_args, resolve
+
+    given = parse_args(args.judge_args) | ({"base_url": args.judge_base_url} if args.judge_base_url else {})
+    refs = resolve(args.judge, given)
+    if len(refs) != 1:
+        raise UsageError(f"--judge {args.judge}: names {len(refs)} models, one is needed")
+    return refs[0].open()
+
+
+def ready_checkpoints(args: argparse.Namespace, seen: set[ModelRef]) -> list[ModelRef]:
+    """Checkpoints under --model that are not in `seen` and whose files have not changed for a while."""
+    from evalsuite.errors import UsageError
+
+    try:
+        refs = model_refs(args)
+    except UsageError:
+        return []  # the folder is still empty
+    quiet = time.time() - 2 * WATCH_SECONDS
+    return [r for r in refs if r not in seen and _newest(Path(r.target)) < quiet]
+
+
+def _newest(folder: Path) -> float:
+    return max((f.stat().st_mtime for f in folder.rglob("*") if f.is_file()), default=float("inf"))
+
+
+def _backend_args(args: argparse.Namespace) -> dict[str, Any]:
+    given = {
+        "base_url": args.base_url,
+        "concurrency": args.concurrency,
+        "max_tokens_total": args.max_tokens_total,
+        "max_cost": args.max_cost,
+        "batch_size": args.batch_size if args.batch_size in (None, "auto") else int(args.batch_size),
+        "replicas": args.replicas,
+        "device": args.device,
+        "chat": {None: None, "true": True, "false": False, "auto": None}[args.apply_chat_template],
+    }
+    return {k: v for k, v in given.items() if v is not None}
+
+
+def _sampling(given: dict[str, Any], args: argparse.Namespace) -> dict[str, Any]:
+    """Fields of Sampling from --gen_kwargs and the flags; what is not a field goes to the engine as it is."""
+    from evalsuite.completion import Sampling
+
+    known = {f.name for f in dataclasses.fields(Sampling)} - {"repeats", "extra"}
+    out: dict[str, Any] = {}
+    extra: dict[str, Any] = {}
+    for key, value in given.items():
+        key = _SAMPLING.get(key, key)
+        if key == "do_sample":
+            if not value:
+                out["temperature"] = 0.0
+        elif key == "stop":
+            out["stop"] = (value,) if isinstance(value, str) else tuple(value)
+        elif key in known:
+            out[key] = value
+        else:
+            extra[key] = value
+    if extra:
+        out["extra"] = extra
+    if args.thinking is not None:
+        out["thinking"] = args.thinking
+    if args.effort is not None:
+        out["effort"] = args.effort
+    return out
+
+
+def _split(text: str | None) -> list[str]:
+    return [word.strip() for word in (text or "").split(",") if word.strip()]
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+    return value
