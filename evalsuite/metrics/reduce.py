@@ -1,0 +1,267 @@
+"""Reducers: from the samples of one question to that question's value.
+
+All are unbiased over the n samples drawn, so that a question's values can be averaged, compared and given intervals like
+any other. Fewer samples than a metric needs give no value (NaN, or ValueError from the plain functions): never a smaller
+number.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from evalsuite.errors import UsageError
+
+Floats = NDArray[np.float64]
+
+_FORM = re.compile(r"avg|(?P<kind>avg@|pass@|pass\^|maj@|g_pass@|mg_pass@)(?P<k>[1-9]\d*)(?:_(?P<tau>\d*\.?\d+))?")
+_KNOWN = "avg, avg@N, pass@K, pass^K, maj@K, g_pass@K_TAU (such as g_pass@8_0.5), mg_pass@K, part:NAME, part:NAME/WEIGHT"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One reducer by name. `kind` is `avg`, `pass@`, `pass^`, `maj@`, `g_pass@`, `mg_pass@` or `part`.
+
+    `k` is the subset size (for `avg@N`, the samples wanted), `tau` the share of G-Pass@k, `part` the name of a component of
+    `Score.parts` and `weight` that of a count by which questions weigh (`part:inst_strict/inst_count` is IFEval's share of
+    instructions rather than the mean over prompts). Success in pass@k, pass^k and the G-Pass family means a value of exactly 1.0; partial credit is none.
+    """
+
+    kind: str
+    k: int = 1
+    tau: float = 0.0
+    part: str = ""
+    weight: str = ""
+
+    @property
+    def needs_n(self) -> int:
+        """The fewest samples per question that give this metric."""
+        return self.k
+
+    @property
+    def needs_classes(self) -> bool:
+        """Whether `per_question` needs to know which samples gave the same answer."""
+        return self.kind == "maj@"
+
+    def label(self, n: int) -> str:
+        """The name a table shows when each question has `n` samples. avg@n is pass@1; it goes by this one name."""
+        if self.kind == "part":
+            return f"part:{self.part}" + (f"/{self.weight}" if self.weight else "")
+        if self.kind == "avg":
+            return f"avg@{n}" if n > 1 else "avg"
+        return f"{self.kind}{self.k}" + (f"_{self.tau:g}" if self.kind == "g_pass@" else "")
+
+    def solid(self, n: int) -> bool:
+        """Whether `n` samples are enough to report the metric: k <= n/2. Beyond, it is unbiased but at its noisiest."""
+        return self.kind in ("avg", "part") or 2 * self.k <= n
+
+    def per_question(self, values: ArrayLike, classes: ArrayLike | None = None) -> float:
+        """The question's value from its samples: `values` (n,) with NaN where a sample has none, `classes` (n,) for maj@k.
+
+        Samples without a value are our failure: they leave n, and fewer than `k` that remain give NaN. For a `part`,
+        `values` are that component's.
+        """
+        scores = np.asarray(values, dtype=float)
+        there = ~np.isnan(scores)
+        n = int(there.sum())
+        if self.kind in ("avg", "part"):
+            return float(scores[there].mean()) if n else math.nan
+        if n < self.k:
+            return math.nan
+        if self.kind == "maj@":
+            if classes is None:
+                raise ValueError(f"{self.label(n)} needs the class of each answer")
+            return maj_at_k(np.asarray(classes)[there], scores[there], self.k)
+        return _of_counts(self, n, int((scores[there] == 1.0).sum()))
+
+    def within_variance(self, values: ArrayLike, classes: Sequence[Any] | None = None) -> Floats:
+        """(Q,) sampling variance of each question's value: what remains when the questions stay the same.
+
+        `values` is (Q, n), `classes` Q rows of n. See `jackknife_var`.
+        """
+        rows = np.asarray(values, dtype=float)
+        return np.array([jackknife_var(self, row, None if classes is None else classes[q]) for q, row in enumerate(rows)])
+
+
+def parse_metric(name: str) -> Metric:
+    """The metric of that name: avg, avg@N, pass@K, pass^K, maj@K, g_pass@K_TAU, mg_pass@K, part:NAME or part:NAME/WEIGHT.
+
+    pass@1 and pass^1 are the average and go by its name. Raises UsageError for any other name.
+    """
+    if match := re.fullmatch(r"part:([^/\s]+)(?:/([^/\s]+))?", name):
+        return Metric("part", part=match[1], weight=match[2] or "")
+    match = _FORM.fullmatch(name)
+    if match is None or (match["tau"] is not None) != (match["kind"] == "g_pass@") or name == "mg_pass@1":
+        raise UsageError(f"no metric {name!r}; there are {_KNOWN}")
+    kind, k, tau = match["kind"], int(match["k"] or 1), float(match["tau"] or 0)
+    if tau > 1:
+        raise UsageError(f"metric {name!r}: the share of right samples, {tau:g}, must be between 0 and 1")
+    if kind in (None, "avg@") or (kind in ("pass@", "pass^") and k == 1):
+        return Metric("avg", k)
+    return Metric(kind, k, tau)
+
+
+def pass_at_k(n: ArrayLike, c: ArrayLike, k: int) -> Floats:
+    """1 - C(n-c, k) / C(n, k): the chance that k of the n samples hold at least one of the c right ones.
+
+    Chen et al. 2021 (arXiv 2107.03374), unbiased. `n` and `c` broadcast. Raises ValueError where n < k.
+    """
+    n, c = _counts(n, c, k)
+    log = _log_factorials(int(n.max(initial=0)))
+    misses = n - c
+    rest = np.maximum(misses - k, 0)
+    # Paired so that c = 0 cancels to exactly 0.
+    none_right = (log[misses] - log[n]) + (log[n - k] - log[rest])
+    return np.where(misses < k, 1.0, -np.expm1(none_right))
+
+
+def pass_hat_k(n: ArrayLike, c: ArrayLike, k: int) -> Floats:
+    """C(c, k) / C(n, k): the chance that k of the n samples are all right (tau-bench, arXiv 2406.12045)."""
+    n, c = _counts(n, c, k)
+    log = _log_factorials(int(n.max(initial=0)))
+    rest = np.maximum(c - k, 0)
+    return np.where(c < k, 0.0, np.exp((log[c] - log[n]) + (log[n - k] - log[rest])))
+
+
+def g_pass_at_k(n: ArrayLike, c: ArrayLike, k: int, tau: float) -> Floats:
+    """The chance that of k of the n samples at least max(ceil(tau * k), 1) are right (G-Pass@k, arXiv 2412.13147)."""
+    if not 0 <= tau <= 1:
+        raise ValueError(f"tau {tau} is outside [0, 1]")
+    n, c = _counts(n, c, k)
+    least = max(math.ceil(tau * k - 1e-9), 1)  # 0.7 * 10 is 7.000000000000001
+    return np.minimum(sum((_hypergeometric(n, c, k, j) for j in range(least, k + 1)), np.zeros(n.shape)), 1.0)
+
+
+def mg_pass_at_k(n: ArrayLike, c: ArrayLike, k: int) -> Floats:
+    """2/k times the sum of G-Pass@k at i/k for i = ceil(k/2)+1 .. k: its mean over tau in (1/2, 1] (arXiv 2412.13147)."""
+    n, c = _counts(n, c, k)
+    half = math.ceil(k / 2)
+    return 2 / k * sum(((j - half) * _hypergeometric(n, c, k, j) for j in range(half + 1, k + 1)), np.zeros(n.shape))
+
+
+def maj_at_k(classes: ArrayLike, values: ArrayLike, k: int) -> float:
+    """Expected value of the majority answer among k of the n samples, over all k-subsets, ties split evenly.
+
+    `classes` (n,) holds the number of each sample's answer, -1 for none, which cannot win: a subset without any answer is
+    worth 0. `values` (n,) are the samples' values; a class is worth their mean, as equal answers are worth the same.
+    Exact up to rounding, in time polynomial in n and k. Raises ValueError where n < k.
+    """
+    labels, scores = np.asarray(classes), np.asarray(values, dtype=float)
+    if labels.shape != scores.shape or labels.ndim != 1:
+        raise ValueError(f"classes {labels.shape} and values {scores.shape} must be two vectors of one length")
+    _counts(len(labels), 0, k)
+    answered = labels >= 0
+    _, index, sizes = np.unique(labels[answered], return_inverse=True, return_counts=True)
+    worths = np.bincount(index, scores[answered], len(sizes)) / sizes
+    groups = tuple(sorted(zip(sizes.tolist(), worths.tolist())))
+    return _majority(groups, int((~answered).sum()), k)
+
+
+def jackknife_var(metric: Metric, values: ArrayLike, classes: ArrayLike | None = None) -> float:
+    """Delete-one jackknife estimate of the variance of `metric` over the samples of one question; arguments as there.
+
+    For a mean this is s^2/n exactly. NaN where deleting a sample leaves too few.
+    """
+    scores = np.asarray(values, dtype=float)
+    there = ~np.isnan(scores)
+    scores, n = scores[there], int(there.sum())
+    if n < max(2, metric.k + 1 if metric.kind not in ("avg", "part") else 2):
+        return math.nan
+    if metric.kind in ("avg", "part"):
+        return float(scores.var(ddof=1)) / n
+    labels = np.zeros(n) if classes is None else np.asarray(classes)[there]
+    # Samples alike in value and class leave the same rest behind: delete one of each kind.
+    _, first, weight = np.unique(np.stack([scores, labels]), axis=1, return_index=True, return_counts=True)
+    without = np.array([metric.per_question(np.delete(scores, i), np.delete(labels, i)) for i in first])
+    mean = float(weight @ without) / n
+    return (n - 1) / n * float(weight @ (without - mean) ** 2)
+
+
+@lru_cache(maxsize=65536)
+def _of_counts(metric: Metric, n: int, c: int) -> float:
+    if metric.kind == "pass@":
+        return float(pass_at_k(n, c, metric.k))
+    if metric.kind == "pass^":
+        return float(pass_hat_k(n, c, metric.k))
+    if metric.kind == "g_pass@":
+        return float(g_pass_at_k(n, c, metric.k, metric.tau))
+    return float(mg_pass_at_k(n, c, metric.k))
+
+
+@lru_cache(maxsize=65536)
+def _majority(groups: tuple[tuple[int, float], ...], unanswered: int, k: int) -> float:
+    """maj@k for classes given as (size, worth).
+
+    Drawing k of n without replacement is drawing each sample with chance k/n, given that k were drawn; so the classes'
+    counts are independent binomials under one condition, and sums over them are products of polynomials. For each winning
+    count x, `ways[0, t, s]` is the chance of s draws so far with t classes at x and none above; `ways[1]` is the same
+    weighted by the summed worth of the classes at x. Classes smaller than x cannot reach it and go in as one.
+    """
+    n = unanswered + sum(size for size, _ in groups)
+    total = 0.0
+    for x in range(1, min(k, max((size for size, _ in groups), default=0)) + 1):
+        rivals = [g for g in groups if g[0] >= x]
+        ways = np.zeros((2, k // x + 1, k + 1))
+        ways[0, 0] = _binomial(n - sum(size for size, _ in rivals), n, k)
+        for size, worth in rivals:
+            chance, new = _binomial(size, n, k), np.zeros_like(ways)
+            for count in range(x):
+                new[:, :, count:] += chance[count] * ways[:, :, : k + 1 - count]
+            new[:, 1:, x:] += chance[x] * ways[:, :-1, : k + 1 - x]
+            new[1, 1:, x:] += worth * chance[x] * ways[0, :-1, : k + 1 - x]
+            ways = new
+        total += float((ways[1, 1:, k] / np.arange(1, k // x + 1)).sum())
+    return min(total / float(_binomial(n, n, k)[k]), 1.0)
+
+
+@lru_cache(maxsize=4096)
+def _binomial(size: int, n: int, k: int) -> Floats:
+    """(k+1,) chances of 0..k draws from `size` samples, each drawn with chance k/n."""
+    out = np.zeros(k + 1)
+    if k == n:
+        out[size] = 1.0
+        return out
+    log = _log_factorials(size)
+    j = np.arange(min(size, k) + 1)
+    out[j] = np.exp(log[size] - log[j] - log[size - j] + j * math.log(k / n) + (size - j) * math.log1p(-k / n))
+    return out
+
+
+def _hypergeometric(n: NDArray[np.int64], c: NDArray[np.int64], k: int, j: int) -> Floats:
+    """P(exactly j of the c right ones among k of n)."""
+    log = _log_factorials(int(n.max(initial=0)))
+    wrong = n - c
+    possible = (j <= c) & (k - j <= wrong)
+    rest, rest_wrong = np.maximum(c - j, 0), np.maximum(wrong - (k - j), 0)
+    chance = (log[c] - log[rest] - log[j]) + (log[wrong] - log[rest_wrong] - log[k - j]) - (log[n] - log[n - k] - log[k])
+    return np.where(possible, np.exp(np.where(possible, chance, 0.0)), 0.0)
+
+
+def _counts(n: ArrayLike, c: ArrayLike, k: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Both as integer arrays of one shape. Raises ValueError unless 0 <= c <= n and 1 <= k <= n throughout."""
+    ns, cs = np.broadcast_arrays(np.asarray(n), np.asarray(c))
+    if not (np.issubdtype(ns.dtype, np.integer) and np.issubdtype(cs.dtype, np.integer)):
+        raise ValueError(f"n and c are counts, not {ns.dtype} and {cs.dtype}")
+    if k < 1:
+        raise ValueError(f"k is {k}; it must be at least 1")
+    if ns.size and int(ns.min()) < k:
+        raise ValueError(f"k = {k} needs at least {k} samples per question; the smallest n is {int(ns.min())}")
+    if ns.size and (int(cs.min()) < 0 or bool((cs > ns).any())):
+        raise ValueError("c, the number of right samples, must be between 0 and n")
+    return ns, cs
+
+
+@lru_cache(maxsize=64)
+def _log_factorials(n: int) -> Floats:
+    """(m,) table of log(0!), log(1!), ..., with m > n."""
+    size = max(64, 1 << n.bit_length())
+    if size - 1 != n:
+        return _log_factorials(size - 1)  # one table per power of two
+    return np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, size, dtype=np.longdouble)))]).astype(float)

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import math
+from statistics import NormalDist
+
+import pytest
+from scipy import special, stats
+
+from evalsuite.metrics.student import t_quantile, t_tail, z_quantile
+
+DFS = [0.7, 1, 1.5, 2, 3, 4, 5, 7.3, 10, 14, 29, 79.9, 80.1, 190, 499, 1318, 1e4, 1e6]
+
+
+@pytest.mark.parametrize("df", DFS)
+@pytest.mark.parametrize("p", [0.6, 0.8, 0.9, 0.95, 0.975, 0.99, 0.9995, 0.025, 0.1])
+def test_t_quantile_against_scipy(p: float, df: float) -> None:
+    assert t_quantile(p, df) == pytest.approx(stats.t.ppf(p, df), rel=1e-10)
+
+
+@pytest.mark.parametrize("df", DFS)
+def test_tail_against_scipy(df: float) -> None:
+    for t in (0.0, 1e-3, 0.5, 1.0, 2.0, 5.0, 40.0):
+        assert t_tail(t, df) == pytest.approx(special.stdtr(df, -t), rel=1e-9)
+
+
+def test_closed_forms() -> None:
+    # One degree of freedom is Cauchy, two has t = (2p - 1) / sqrt(2 p (1 - p)), infinitely many is the normal.
+    assert t_quantile(0.975, 1) == pytest.approx(math.tan(math.pi * 0.475), rel=1e-12)
+    assert t_quantile(0.9, 2) == pytest.approx(0.8 / math.sqrt(0.18), rel=1e-12)
+    assert t_quantile(0.975, math.inf) == z_quantile(0.975) == NormalDist().inv_cdf(0.975)
+    assert t_quantile(0.5, 3) == 0.0
+    assert t_quantile(0.025, 7) == -t_quantile(0.975, 7)
+
+
+@pytest.mark.parametrize(("p", "df"), [(0.0, 3), (1.0, 3), (0.9, 0), (0.9, -1), (0.9, math.nan)])
+def test_out_of_range(p: float, df: float) -> None:
+    with pytest.raises(ValueError, match="must be in"):
+        t_quantile(p, df)
