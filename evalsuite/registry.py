@@ -1,10 +1,301 @@
-"""Finds tasks without importing them. Placeholder: `task` registers, the index is to be written."""
+"""Finds tasks without importing them, and imports the one that is asked for.
+
+Places, in order: the tasks that come with evalsuite, packages under the entry-point group `evalsuite.tasks`, what
+`--include_path` names, and tasks decorated in this very process (a script, a notebook). A name found twice is an error.
+"""
 
 from __future__ import annotations
 
+import difflib
+import fnmatch
+import functools
+import hashlib
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-def task(name, tags=()):
-    def register(function):
+from evalsuite.errors import EvalsuiteError, UsageError
+from evalsuite.scan import Root, SuiteInfo, TaskInfo, scan
+from evalsuite.spec import bind
+
+if TYPE_CHECKING:
+    from types import CodeType, ModuleType
+
+    from evalsuite.task import Task
+
+__all__ = ["Selection", "TaskInfo", "find", "index", "load_task", "select", "suite", "suites", "task"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+BUILT_IN = "evalsuite.tasks"
+ENTRY_POINTS = "evalsuite.tasks"
+_LOOSE = "_evalsuite_tasks_"  # prefix of the module names of --include_path files
+_decorated: dict[tuple[str, str], Callable[..., Any]] = {}  # (module, task name) -> function
+_suites: dict[str, SuiteInfo] = {}  # suites declared in this process, outside task files
+
+
+class Selection(NamedTuple):
+    """Tasks to run, in order and without repetition, and the suites among what was asked for with their members."""
+
+    tasks: tuple[str, ...]
+    suites: Mapping[str, tuple[str, ...]]
+
+
+def task(name: str, tags: Sequence[str] = ()) -> Callable[[F], F]:
+    """Decorator: this function makes the Task `name`. The function stays callable; its arguments become task arguments.
+
+    Both arguments must be literals: files are listed without being imported. Used in a script or a notebook, the task is
+    at once known to this process by its name.
+    """
+
+    def register(function: F) -> F:
+        code = _code(function)
+        doc = (function.__doc__ or "").strip().split("\n")[0]
+        function.task_info = TaskInfo(name, "", tuple(tags), code.co_filename, code.co_firstlineno, doc)  # type: ignore[attr-defined]
+        _decorated[function.__module__, name] = function
         return function
 
     return register
+
+
+def suite(name: str, tasks: Sequence[str]) -> None:
+    """Name several tasks: `--tasks suite:NAME` runs them and adds their macro average. At module level, with literals."""
+    frame = sys._getframe(1)
+    module = frame.f_globals.get("__name__", "")
+    if not module.startswith((BUILT_IN, _LOOSE)):
+        _suites[name] = SuiteInfo(name, tuple(tasks), frame.f_code.co_filename, frame.f_lineno)
+
+
+def index(include: Iterable[str | Path] = ()) -> dict[str, TaskInfo]:
+    """Every task by name, without importing any. Raises UsageError for a name that two places give."""
+    return {name: info for name, (_, info) in _catalogue(include)[0].items()}
+
+
+def suites(include: Iterable[str | Path] = ()) -> dict[str, tuple[str, ...]]:
+    """Every suite by name, with its members as written (names, globs, or names with arguments)."""
+    return _catalogue(include)[1]
+
+
+def select(patterns: str | Iterable[str], include: Iterable[str | Path] = ()) -> Selection:
+    """The tasks that patterns name; a pattern may be a list separated by commas.
+
+    A pattern is a task's name, with arguments (`sort_letters@level=3:size=50`) or without; a glob over names (`aime*`);
+    `family:NAME` (a folder of tasks, may be a glob); `suite:NAME`; a family or a tag, where no task has that name; or a
+    data file of the user's with a verifier's name (`problems.jsonl:math`). Raises UsageError for one that names nothing.
+    """
+    tasks, known = _catalogue(include)
+    infos = {name: info for name, (_, info) in tasks.items()}
+    chosen: dict[str, None] = {}
+    used: dict[str, tuple[str, ...]] = {}
+    for pattern in _split(patterns):
+        if pattern.startswith("suite:"):
+            name = pattern.removeprefix("suite:")
+            if name not in known:
+                raise UsageError(_unknown(f"no suite {name!r}", name, known))
+            names = tuple(dict.fromkeys(n for member in known[name] for n in _match(member, infos, known)))
+            used[name] = names
+        else:
+            names = tuple(_match(pattern, infos, known))
+        chosen |= dict.fromkeys(names)
+    if not chosen:
+        raise UsageError("no task named: give --tasks; `evalsuite tasks list` shows what there is")
+    return Selection(tuple(chosen), used)
+
+
+def load_task(spec: str, include: Iterable[str | Path] = ()) -> Task:
+    """Import and call the function behind one spec; the Task's `name` is the spec.
+
+    Raises UsageError for an unknown name, a module that cannot be imported, and arguments that the function does not take.
+    """
+    from evalsuite.filetask import file_task, is_file_spec
+    from evalsuite.task import Task
+
+    if is_file_spec(spec):
+        return file_task(spec)
+    name, _, arguments = spec.partition("@")
+    function = find(name, include)
+    call = bind(function, name, arguments)
+    code = _code(function)
+    try:
+        made = call()
+    except EvalsuiteError:
+        raise
+    except Exception as error:  # the task file is the user's: its failures are named, not traced
+        place = f"{code.co_filename}:{code.co_firstlineno}"
+        raise UsageError(f"task {spec} ({place}): {type(error).__name__}: {error}") from error
+    if not isinstance(made, Task):
+        raise UsageError(f"task {spec} ({code.co_filename}): the function returned {type(made).__name__}, expected a Task")
+    import dataclasses
+
+    return dataclasses.replace(made, name=spec)
+
+
+def find(name: str, include: Iterable[str | Path] = ()) -> Callable[..., Any]:
+    """The function behind a task's name (without arguments); imports its module. Raises UsageError as `load_task` does."""
+    tasks, known = _catalogue(include)
+    if name not in tasks:
+        raise UsageError(_unknown(f"no task {name!r}", name, [*tasks, *known]))
+    return _function(*tasks[name])
+
+
+def _code(function: Callable[..., Any]) -> CodeType:
+    """Of the function itself, under `functools.cache` and other wrappers."""
+    import inspect
+
+    return inspect.unwrap(function).__code__
+
+
+def _catalogue(include: Iterable[str | Path]) -> tuple[dict[str, tuple[Root | None, TaskInfo]], dict[str, tuple[str, ...]]]:
+    """Tasks and suites of all places. A task decorated in this process has no root."""
+    found, declared = scan(_roots(include))
+    tasks: dict[str, tuple[Root | None, TaskInfo]] = {}
+    for root, info in found:
+        _refuse_twice(f"task {info.name!r}", info, tasks[info.name][1] if info.name in tasks else None)
+        tasks[info.name] = (root, info)
+    for (module, name), function in _decorated.items():
+        info = function.task_info._replace(name=name)  # type: ignore[attr-defined]
+        if module.startswith((BUILT_IN, _LOOSE)) or (name in tasks and Path(info.path).resolve() == Path(tasks[name][1].path)):
+            continue
+        _refuse_twice(f"task {name!r}", info, tasks[name][1] if name in tasks else None)
+        tasks[name] = (None, info)
+    known: dict[str, SuiteInfo] = {}
+    for entry in [*declared, *(s for s in _suites.values() if s.path not in {d.path for d in declared})]:
+        _refuse_twice(f"suite {entry.name!r}", entry, known.get(entry.name))
+        known[entry.name] = entry
+    return tasks, {name: entry.tasks for name, entry in known.items()}
+
+
+def _refuse_twice(what: str, new: TaskInfo | SuiteInfo, old: TaskInfo | SuiteInfo | None) -> None:
+    if old is not None:
+        raise UsageError(f"{what} is defined twice: {old.path}:{old.line} and {new.path}:{new.line}; rename one")
+
+
+def _roots(include: Iterable[str | Path]) -> list[Root]:
+    roots = list(_installed())
+    for given in [include] if isinstance(include, str | Path) else include:
+        path = Path(given).expanduser().resolve()
+        if not (path.is_dir() or (path.is_file() and path.suffix == ".py")):
+            raise UsageError(f"--include_path {given}: {'not a Python file' if path.exists() else 'not there'}")
+        roots.append(Root(path, None))
+    return roots
+
+
+@functools.cache
+def _installed() -> tuple[Root, ...]:
+    """Built-in tasks, then those of installed packages."""
+    from importlib.metadata import entry_points
+
+    roots = [Root(folder, BUILT_IN) for folder in _package_paths(BUILT_IN, "evalsuite")]
+    for entry in entry_points(group=ENTRY_POINTS):
+        name = entry.value.partition(":")[0].strip()
+        roots += [Root(path, name) for path in _package_paths(name, f"entry point {entry.name!r} of {ENTRY_POINTS}")]
+    return tuple(roots)
+
+
+def _package_paths(name: str, what: str) -> list[Path]:
+    """The folder of a package or the file of a module, without importing it (its parents are imported)."""
+    try:
+        spec = importlib.util.find_spec(name)
+    except (ImportError, ValueError) as error:
+        raise UsageError(f"{what}: module {name!r} cannot be found: {error}") from None
+    if spec is None:
+        raise UsageError(f"{what}: module {name!r} cannot be found; reinstall the package that brings it")
+    if spec.submodule_search_locations is not None:
+        return [Path(p).resolve() for p in spec.submodule_search_locations]
+    return [Path(spec.origin).resolve()] if spec.origin else []
+
+
+def _split(patterns: str | Iterable[str]) -> list[str]:
+    """Patterns one by one. A whole pattern that is a data file keeps its commas."""
+    from evalsuite.filetask import is_file_spec
+
+    parts: list[str] = []
+    for pattern in [patterns] if isinstance(patterns, str) else patterns:
+        parts += [pattern] if is_file_spec(pattern) and Path(pattern.rpartition(":")[0]).exists() else pattern.split(",")
+    return [part.strip() for part in parts if part.strip()]
+
+
+def _match(pattern: str, tasks: Mapping[str, TaskInfo], known: Mapping[str, Any]) -> list[str]:
+    """The specs that one pattern (not a suite) names, in the order of the listing; at least one."""
+    from evalsuite.filetask import check_file_spec, is_file_spec
+
+    if is_file_spec(pattern):
+        check_file_spec(pattern)
+        return [pattern]
+    name, at, _ = pattern.partition("@")
+    if name in tasks:
+        return [pattern]
+    if at:
+        raise UsageError(_unknown(f"no task {name!r}", name, tasks))
+    if pattern.startswith("family:"):
+        wanted = pattern.removeprefix("family:")
+        names = [n for n, info in tasks.items() if fnmatch.fnmatchcase(info.family, wanted)]
+    elif any(c in pattern for c in "*?["):
+        names = fnmatch.filter(tasks, pattern)
+    else:
+        names = [n for n, info in tasks.items() if pattern == info.family or pattern in info.tags]
+    if not names:
+        words = {word for info in tasks.values() for word in (info.family, *info.tags) if word}
+        raise UsageError(_unknown(f"no task, tag or family matches {pattern!r}", pattern, [*tasks, *sorted(words), *(f"suite:{name}" for name in known)]))
+    return names
+
+
+def _unknown(what: str, name: str, names: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name.removeprefix("family:"), list(names), n=3, cutoff=0.5)
+    hint = f"did you mean {', '.join(near)}?" if near else "`evalsuite tasks list` shows what there is"
+    return f"{what}; {hint}"
+
+
+def _function(root: Root | None, info: TaskInfo) -> Callable[..., Any]:
+    """The decorated function, its module imported if it is not yet."""
+    if root is None:
+        return next(f for (m, n), f in _decorated.items() if n == info.name and not m.startswith((BUILT_IN, _LOOSE)))
+    try:
+        module = _import(root, Path(info.path))
+    except EvalsuiteError:
+        raise
+    except Exception as error:  # importing runs the user's file: whatever it raises is about that file
+        raise UsageError(f"task file {info.path}: cannot be imported: {type(error).__name__}: {error}") from error
+    function = _decorated.get((module.__name__, info.name))
+    if function is None:
+        raise UsageError(f"task file {info.path}:{info.line}: `task` there is not evalsuite.task; import it from evalsuite")
+    return function
+
+
+def _import(root: Root, path: Path) -> ModuleType:
+    folder = root.path if root.path.is_dir() else root.path.parent
+    dotted = ".".join(p for p in path.relative_to(folder).with_suffix("").parts if p != "__init__")
+    if root.package is not None:
+        return importlib.import_module(f"{root.package}.{dotted}" if dotted and root.path.is_dir() else root.package)
+    parents = [
+        folder,
+        *(folder.joinpath(*path.relative_to(folder).parts[:i]) for i in range(1, len(path.relative_to(folder).parts))),
+    ]
+    if all((parent / "__init__.py").is_file() for parent in parents):
+        # A package: its files may import each other relatively.
+        package = _loose(folder / "__init__.py", folder)
+        return importlib.import_module(f"{package.__name__}.{dotted}" if dotted else package.__name__)
+    return _loose(path, None)
+
+
+def _loose(path: Path, package: Path | None) -> ModuleType:
+    """Import a file under a made-up name that is the same for the same path."""
+    name = f"{_LOOSE}{hashlib.sha1(str(path).encode()).hexdigest()[:8]}_{(package or path).stem}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path, submodule_search_locations=[str(package)] if package else None)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    import cloudpickle
+
+    cloudpickle.register_pickle_by_value(module)  # workers do not know the made-up name
+    return module

@@ -1,0 +1,46 @@
+"""The per-user cache folder: small JSON files that only save time or remember a revision. Losing them loses no result."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+
+def cache_dir() -> Path:
+    """`$XDG_CACHE_HOME/evalsuite`, else `~/.cache/evalsuite`. Not created here."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "evalsuite"
+
+
+def read_json(name: str) -> dict[str, Any]:
+    """The cached object of that name; empty where there is none or it cannot be read."""
+    try:
+        value = json.loads((cache_dir() / name).read_bytes())
+    except (OSError, ValueError):
+        return {}  # absent, unreadable or torn: it is rebuilt
+    return value if isinstance(value, dict) else {}
+
+
+def write_json(name: str, value: dict[str, Any]) -> None:
+    """Replace the cached object of that name by rename, so that a reader sees the old or the new one.
+
+    A folder that cannot be written (a read-only home) is no error: a cache is only ever a saving.
+    """
+    with contextlib.suppress(OSError):
+        write_atomic(cache_dir() / name, json.dumps(value).encode())
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write `data` beside `path` and rename it into place. Raises OSError where that fails, and leaves nothing behind."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        Path(temporary).replace(path)
+    except OSError:
+        Path(temporary).unlink(missing_ok=True)
+        raise

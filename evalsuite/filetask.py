@@ -1,0 +1,80 @@
+"""A data file of the user's own as a task: `problems.jsonl:math`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from evalsuite.errors import UsageError
+from evalsuite.formats import SUFFIXES, is_data_file, read_records
+from evalsuite.prompts import Prompt
+from evalsuite.sources import Source
+from evalsuite.task import Task
+
+# What a model must know about the form of its answer, by verifier; other verifiers get the bare problem.
+_PROMPTS = {
+    "math": Prompt(
+        name="boxed",
+        user="{problem}\n\nPlease reason step by step, and put your final answer within \\boxed{}.",
+        plain="Problem: {problem}\nSolution:",
+        plain_stop=("\nProblem:",),
+    ),
+    "choice": Prompt(
+        name="letter",
+        user="{problem}\n\n{choices}\n\nAnswer with the option's letter, in the form: Answer: X",
+        plain="{problem}\n{choices}\nAnswer:",
+        plain_stop=("\n\n",),
+    ),
+}
+# Verifiers that read their gold from `Sample.tests` instead of a target, and the columns it comes from.
+_TESTS = {"instruction": ("instructions",), "order": ("steps", "before")}
+_BARE = Prompt(name="bare", plain="{problem}\n", plain_stop=("\n\n",))
+
+
+def is_file_spec(spec: str) -> bool:
+    """Whether a task spec names a data file, with its verifier or (by mistake) without."""
+    return is_data_file(spec) or is_data_file(spec.rpartition(":")[0])
+
+
+def check_file_spec(spec: str) -> tuple[Path, str]:
+    """Path and verifier name of a file spec. Raises UsageError for a missing part, an unknown verifier or an absent file."""
+    from evalsuite.verifiers import VERIFIERS
+
+    if is_data_file(spec):
+        raise UsageError(f"{spec}: name its verifier too, as in {spec}:math; verifiers: {', '.join(VERIFIERS)}")
+    name, _, verifier = spec.rpartition(":")
+    if verifier not in VERIFIERS:
+        raise UsageError(f"{spec}: no verifier {verifier!r}; verifiers: {', '.join(VERIFIERS)}")
+    path = Path(name).expanduser()
+    if not path.is_file():
+        raise UsageError(f"{spec}: the file {path} is not there (formats: {', '.join(SUFFIXES)})")
+    return path, verifier
+
+
+def file_task(spec: str) -> Task:
+    """The Task of a file spec.
+
+    Records have `id` (or `idx`; else a content hash), `problem` (or `question`, `prompt`, or `messages`) and `target` (or
+    `gold`, `gt`, `answer`); for `instruction` its `instructions`, for `order` its `steps` and `before` in place of a target.
+    They may have `choices` (or `options`), `metadata`, and `solution`, which no prompt shows; and all or none a `cluster`.
+    """
+    from evalsuite.verifiers import make
+
+    path, verifier = check_file_spec(spec)
+    prompt = _PROMPTS.get(verifier, _BARE)
+    clustered = "cluster" in next(read_records(path), {})
+    return Task(
+        samples=Source(
+            local=str(path.resolve()),
+            id=("id", "idx"),
+            problem=("problem", "question", "prompt", "messages"),
+            target=() if verifier in _TESTS else ("target", "gold", "gt", "answer"),
+            choices=("choices", "options"),
+            cluster=("cluster",) if clustered else (),
+            metadata=("metadata",),
+            tests=_TESTS.get(verifier, ()),
+        ),
+        prompt=prompt,
+        prompts=(_BARE,) if prompt is not _BARE else (),
+        verifier=make(verifier),
+        name=spec,
+    )
