@@ -19,7 +19,7 @@ from evalsuite.models.base import Model
 from evalsuite.plan import Plan, Settings, make_plans
 from evalsuite.progress import Progress, make_progress
 from evalsuite.results import RunResult, suite_results, task_result, write_results
-from evalsuite.run import Runner, TaskState, run_async
+from evalsuite.loop import Runner, TaskState, run_async
 from evalsuite.runlog import RunDir, slug
 from evalsuite.runlog.compact import compact
 from evalsuite.sources import Where

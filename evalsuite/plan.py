@@ -11,6 +11,7 @@ from typing import Any
 from evalsuite import registry
 from evalsuite.completion import Request, Sampling, sample_seed
 from evalsuite.errors import UsageError
+from evalsuite.metrics.reduce import parse_metric
 from evalsuite.prompts import Prompt, Rendered, Shot
 from evalsuite.sample import Sample
 from evalsuite.sources import Loaded, Where, load, load_shots
@@ -127,7 +128,7 @@ def make_plan(task: Task, settings: Settings) -> Plan:
         prompt=_prompt(task, settings.prompt),
         shots=load_shots(task, settings.where, shots) if shots else (),
         sampling=sampling,
-        metrics=tuple(dict.fromkeys((settings.metrics or task.metrics) + settings.extra_metrics)),
+        metrics=_metrics(task, settings, sampling.repeats),
         seed=settings.seed,
         system=settings.system,
     )
@@ -156,6 +157,17 @@ def _prompt(task: Task, name: str | None) -> Prompt:
             return prompt
     names = [p.name for p in (task.prompt, *task.prompts)]
     raise UsageError(f"task {task.name!r} has no prompt {name!r}; it has {', '.join(names)}")
+
+
+def _metrics(task: Task, settings: Settings, repeats: int) -> tuple[str, ...]:
+    """What is reported. A metric that was asked for and needs more samples is an error; a task's default is left out."""
+    asked = (settings.metrics or ()) + settings.extra_metrics
+    for name in asked:
+        needed = parse_metric(name).needs_n
+        if needed > repeats:
+            raise UsageError(f"{name} needs at least {needed} samples per question, and this run draws {repeats}: add -n {needed}")
+    names = asked if settings.metrics else (*task.metrics, *settings.extra_metrics)
+    return tuple(n for n in dict.fromkeys(names) if parse_metric(n).needs_n <= repeats)
 
 
 def _limit(limit: int | float | None, n: int) -> int:

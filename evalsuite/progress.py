@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 if TYPE_CHECKING:
-    from evalsuite.run import Cell
+    from evalsuite.loop import Cell
 
 
 class Progress(Protocol):
@@ -34,7 +34,13 @@ class _Tally:
         self.total, self.finished, self.scored, self.value, self.tokens, self.errors = total, 0, 0, 0.0, 0, 0
         self.add(done)
         self.before, self.tokens = self.finished, 0
-        self.began = time.monotonic()
+        self.began: float | None = None
+
+    def advance(self, cells: Iterable[Cell], since: float) -> float:
+        """Count these cells; `since` is when work was last seen anywhere, where this task's clock starts. Returns now."""
+        self.began = since if self.began is None else self.began
+        self.add(cells)
+        return time.monotonic()
 
     def add(self, cells: Iterable[Cell]) -> None:
         for cell in cells:
@@ -47,7 +53,7 @@ class _Tally:
                 self.value += cell.value
 
     def text(self) -> str:
-        seconds = max(time.monotonic() - self.began, 1e-6)
+        seconds = max(time.monotonic() - self.began, 1e-6) if self.began is not None else 1e-6
         parts = [f"score {self.value / self.scored:.3f}" if self.scored else "score -"]
         if self.tokens:
             parts.append(f"{self.tokens / seconds:,.0f} tok/s")
@@ -66,17 +72,17 @@ class PlainProgress:
         self._stream, self._every = stream or sys.stderr, every
         self._tallies: dict[str, _Tally] = {}
         self._printed: dict[str, float] = {}
+        self._active = time.monotonic()
 
     def start(self, name: str, total: int, done: Iterable[Cell]) -> None:
         tally = self._tallies[name] = _Tally(total, done)
-        self._printed[name] = time.monotonic()
+        self._printed[name] = self._active = time.monotonic()
         if tally.before:
             print(f"{name}: {tally.before} of {total} samples are there from before", file=self._stream)
 
     def advance(self, name: str, cells: list[Cell]) -> None:
         tally = self._tallies[name]
-        tally.add(cells)
-        now = time.monotonic()
+        self._active = now = tally.advance(cells, self._active)
         if tally.finished >= tally.total or now - self._printed[name] >= self._every:
             self._printed[name] = now
             print(f"{name}: {tally.finished}/{tally.total}  {tally.text()}", file=self._stream, flush=True)
@@ -101,15 +107,16 @@ class BarProgress:
             console=Console(stderr=True),
         )
         self._tallies: dict[str, tuple[Any, _Tally]] = {}
+        self._active = time.monotonic()
         self._bars.start()
 
     def start(self, name: str, total: int, done: Iterable[Cell]) -> None:
-        tally = _Tally(total, done)
+        tally, self._active = _Tally(total, done), time.monotonic()
         self._tallies[name] = (self._bars.add_task(name, total=total, completed=tally.finished, text=""), tally)
 
     def advance(self, name: str, cells: list[Cell]) -> None:
         bar, tally = self._tallies[name]
-        tally.add(cells)
+        self._active = tally.advance(cells, self._active)
         self._bars.update(bar, completed=tally.finished, text=tally.text())
 
     def close(self) -> None:

@@ -19,7 +19,7 @@ from evalsuite.models.base import Model
 from evalsuite.plan import Plan, Settings, make_plans, requests
 from evalsuite.prompts import Prompt
 from evalsuite.results import RunResult, suite_results, task_result
-from evalsuite.run import Cell, Key, run_async
+from evalsuite.loop import Cell, Key, run_async
 from evalsuite.runlog import RunDir
 from evalsuite.runlog.compact import last_rows
 from evalsuite.sample import ask

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from evalsuite.metrics.aggregate import Aggregate, aggregate, macro
-from evalsuite.metrics.reduce import Metric, parse_metric
+from evalsuite.metrics.reduce import parse_metric
 from evalsuite.runlog import RunDir, write_atomically
 
 if TYPE_CHECKING:
     from evalsuite.plan import Plan
-    from evalsuite.run import Cell
+    from evalsuite.loop import Cell
     from evalsuite.verifiers.pool import Pool
 
 
@@ -43,7 +43,6 @@ class TaskResult:
     bounds: tuple[float, float]
     mean_tokens: float | None
     first_errors: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
     chance: float | None = None
 
 
@@ -87,7 +86,7 @@ def task_result(
     repeats = plan.sampling.repeats
     grid = [[cells.get((s.id, i)) for i in range(repeats)] for s in plan.samples]
     values = np.array([[math.nan if c is None or c.value is None else c.value for c in row] for row in grid])
-    metrics, notes = _metrics(plan, repeats)
+    metrics = [parse_metric(name) for name in plan.metrics]
     classes = _classes(plan, grid, pool) if any(m.needs_classes for m in metrics) else None
     parts = {m.part: _parts(grid, m.part) for m in metrics if m.part}
     clusters = [s.cluster or s.id for s in plan.samples]
@@ -107,7 +106,7 @@ def task_result(
             rollup[sample.id][metric.label(repeats)] = None if math.isnan(value) else float(value)
     for sample, row in zip(plan.samples, classes if classes is not None else []):
         rollup[sample.id]["classes"] = row
-    return _summary(plan, grid, values, aggregates, notes), rollup
+    return _summary(plan, grid, values, aggregates), rollup
 
 
 def suite_results(suites: Mapping[str, tuple[str, ...]], tasks: Mapping[str, TaskResult]) -> dict[str, tuple[str, Aggregate]]:
@@ -146,18 +145,6 @@ def write_results(run: RunDir, result: RunResult, manifest: Mapping[str, Any]) -
     write_atomically(run.path / "results.json", json.dumps(_jsonable(document), indent=1).encode())
 
 
-def _metrics(plan: Plan, repeats: int) -> tuple[list[Metric], tuple[str, ...]]:
-    """The task's metrics that `repeats` samples can give, and a note for each that they cannot."""
-    metrics, notes = [], []
-    for name in plan.metrics:
-        metric = parse_metric(name)
-        if metric.needs_n <= repeats:
-            metrics.append(metric)
-        elif name not in plan.task.metrics:
-            notes.append(f"{plan.label}: {name} needs at least {metric.needs_n} samples per question, this run has {repeats}")
-    return metrics, tuple(notes)
-
-
 def _classes(plan: Plan, grid: Sequence[Sequence[Cell | None]], pool: Pool) -> list[list[int]]:
     """Answer classes per question, -1 for no answer; computed in the pool because equality can hang."""
     items = {
@@ -189,7 +176,6 @@ def _summary(
     grid: Sequence[Sequence[Cell | None]],
     values: np.ndarray,
     aggregates: Mapping[str, Aggregate],
-    notes: tuple[str, ...],
 ) -> TaskResult:
     cells = [c for row in grid for c in row]
     total, there = len(cells), [c for c in cells if c is not None and c.value is not None]
@@ -210,7 +196,6 @@ def _summary(
         bounds=(right / total, (right + missing) / total),
         mean_tokens=sum(tokens) / len(tokens) if tokens else None,
         first_errors=tuple(dict.fromkeys(c.note for c in cells if c is not None and c.value is None))[:3],
-        notes=notes,
         chance=plan.task.chance,
     )
 

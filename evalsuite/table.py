@@ -69,7 +69,7 @@ def _task_rows(task: TaskResult) -> list[list[str]]:
 
 
 def _task_notes(task: TaskResult) -> list[str]:
-    notes = list(task.notes)
+    notes = []
     if task.errors:
         low, high = task.bounds
         notes.append(

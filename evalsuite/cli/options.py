@@ -43,7 +43,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--concurrency", type=int, metavar="N", help="openai: requests in flight (default: 64)")
     group.add_argument("--max-tokens-total", type=int, metavar="N", help="openai: stop when this many tokens are used")
     group.add_argument("--max-cost", type=float, metavar="USD", help="openai: stop when this much is spent (needs prices)")
-    group.add_argument("--batch-size", "-b", metavar="N|auto", help="hf: rows per batch (default: by token budget)")
+    group.add_argument("--batch-size", "-b", type=_batch_size, metavar="N|auto", help="hf: rows per batch (default: by token budget)")
     group.add_argument("--replicas", type=int, metavar="N", help="hf: copies of the model, one per GPU")
     group.add_argument("--device", metavar="DEVICE", help="hf: cpu, cuda, cuda:1, ... (default: a GPU where there is one)")
     group.add_argument(
@@ -175,7 +175,7 @@ def _backend_args(args: argparse.Namespace) -> dict[str, Any]:
         "concurrency": args.concurrency,
         "max_tokens_total": args.max_tokens_total,
         "max_cost": args.max_cost,
-        "batch_size": args.batch_size if args.batch_size in (None, "auto") else int(args.batch_size),
+        "batch_size": args.batch_size,
         "replicas": args.replicas,
         "device": args.device,
         "chat": {None: None, "true": True, "false": False, "auto": None}[args.apply_chat_template],
@@ -219,3 +219,8 @@ def _positive(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} is not at least 1")
     return value
+
+
+def _batch_size(text: str) -> int | str:
+    """A number of rows, or lm-eval's `auto` and `auto:N`."""
+    return "auto" if text.split(":")[0] == "auto" else _positive(text)

@@ -16,6 +16,7 @@ VERIFIERS = {
     "instruction": "evalsuite.verifiers.instruction:InstructionVerifier",
     "judge": "evalsuite.verifiers.judge:JudgeVerifier",
     "order": "evalsuite.verifiers.order:OrderVerifier",
+    "exact": "evalsuite.verifiers.exact:ExactVerifier",
 }
 
 __all__ = ["VERIFIERS", "ModelVerifier", "Verifier", "make", "run_verifier"]

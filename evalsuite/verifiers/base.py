@@ -24,6 +24,7 @@ class Verifier(ABC):
 
     name: ClassVar[str]
     version: ClassVar[int] = 1
+    deadline: ClassVar[float | None] = None  # seconds of wall time for one answer; None: the pool's
 
     @abstractmethod
     def verify(self, sample: Sample, completion: Completion) -> Score:
@@ -47,7 +48,9 @@ class Verifier(ABC):
 
     def describe(self) -> dict[str, Any]:
         """Name, version and settings: this verifier's part of a fingerprint."""
-        settings = {f.name: _plain(getattr(self, f.name)) for f in dataclasses.fields(self)} if dataclasses.is_dataclass(self) else {}
+        settings: dict[str, Any] = (
+            {f.name: _plain(getattr(self, f.name)) for f in dataclasses.fields(self)} if dataclasses.is_dataclass(self) else {}
+        )
         return {"name": self.name, "version": self.version, **settings}
 
     def __call__(self, sample: Sample, completion: Completion) -> Score:
@@ -73,16 +76,32 @@ class ModelVerifier(Verifier):
 
 
 def run_verifier(verifier: Verifier, sample: Sample, completion: Completion) -> Score:
-    """What a worker does for one item: truncation first, then `verify`, timed, its exceptions turned into `error`."""
+    """What a worker does for one item: truncation first, then `verify`, timed, its exceptions turned into a Score."""
     if completion.truncated:
         return Score(0.0, "truncated", feedback="cut off before an answer was finished")
     start = time.perf_counter()
     try:
         score = verifier.verify(sample, completion)
-    except Exception as error:
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        score = Score(None, "error", feedback=f"{type(error).__name__}: {error} ({where.name}, line {where.lineno})"[:500])
+        if not isinstance(score, Score):
+            raise TypeError(f"verify returned {type(score).__name__}, not a Score")
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a verifier raises becomes a Score
+        score = failed(error)
     return dataclasses.replace(score, seconds=time.perf_counter() - start)
+
+
+def failed(error: BaseException) -> Score:
+    """The Score of an exception: 0 with `timeout` where the answer's size caused it, else our failure.
+
+    Too deep, too large for memory, past the range of a float, or more digits than Python converts: an answer must gain
+    nothing by blowing up the verifier.
+    """
+    where = traceback.extract_tb(error.__traceback__)[-1:]
+    place = "".join(f" ({frame.name}, line {frame.lineno})" for frame in where)
+    text = f"{type(error).__name__}: {error}"[:400] + place
+    digits = isinstance(error, ValueError) and "integer string conversion" in str(error)
+    if digits or isinstance(error, RecursionError | MemoryError | OverflowError):
+        return Score(0.0, "timeout", feedback=f"too large to verify: {text}")
+    return Score(None, "error", feedback=text)
 
 
 def _plain(value: Any) -> Any:

@@ -1,0 +1,5 @@
+"""`python -m evalsuite.cli`."""
+
+from evalsuite.cli import main
+
+raise SystemExit(main())

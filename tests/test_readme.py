@@ -1,0 +1,62 @@
+"""The README says what is so: its table of tasks is the registry's, its Python runs, its commands exist.
+
+`python tests/test_readme.py` writes the table of tasks.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+README = Path(__file__).resolve().parents[1] / "README.md"
+START, END = "<!-- tasks -->\n", "<!-- /tasks -->"
+
+
+def tasks_table() -> str:
+    """The tasks by family, then the suites, as Markdown."""
+    from evalsuite import registry
+
+    lines = ["| task | family | what |", "|---|---|---|"]
+    lines += [f"| `{i.name}` | {i.family} | {i.doc.replace('|', chr(92) + '|')} |" for i in registry.index().values()]
+    lines += ["", "| suite | tasks |", "|---|---|"]
+    lines += [f"| `suite:{name}` | {', '.join(members)} |" for name, members in registry.suites().items()]
+    return "\n".join(lines) + "\n"
+
+
+def test_the_table_of_tasks_is_the_registry() -> None:
+    text = README.read_text()
+    written = text[text.index(START) + len(START) : text.index(END)]
+    assert written == tasks_table(), "run: python tests/test_readme.py"
+
+
+def test_commands_and_flags_exist() -> None:
+    from evalsuite.cli import COMMANDS
+
+    blocks = re.findall(r"```sh\n(.*?)```", README.read_text(), re.DOTALL)
+    commands = [line for block in blocks for line in block.splitlines() if line.startswith("evalsuite ")]
+    assert len(commands) >= 8
+    helps: dict[str, str] = {}
+    for line in commands:
+        words = shlex.split(line, comments=True)
+        assert words[1] in COMMANDS, line
+        if words[1] not in helps:
+            out = subprocess.run([sys.executable, "-m", "evalsuite.cli", words[1], "--help"], capture_output=True, text=True)
+            helps[words[1]] = out.stdout
+        for word in words[2:]:
+            if word.startswith("--"):
+                assert word.replace("_", "-") in helps[words[1]], f"{word} in: {line}"
+
+
+def test_python_runs(tmp_path: Path) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    out = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert out.returncode == 0, out.stderr
+    assert "| sort_letters |" in out.stdout
+
+
+if __name__ == "__main__":
+    page = README.read_text()
+    README.write_text(page[: page.index(START) + len(START)] + tasks_table() + page[page.index(END) :])
