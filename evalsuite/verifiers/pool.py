@@ -8,7 +8,7 @@ import weakref
 from collections import OrderedDict, deque
 from collections.abc import Hashable, Mapping
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from evalsuite.completion import Completion
 from evalsuite.sample import Sample
@@ -19,6 +19,8 @@ from evalsuite.verifiers._wire import Frozen, PoolFailure, freeze
 from evalsuite.verifiers.base import Verifier
 
 __all__ = ["Pool", "PoolFailure", "default_pool"]
+
+K = TypeVar("K", bound=Hashable)
 
 NEWS = 4096  # slow Scores that every worker is told
 
@@ -61,7 +63,7 @@ class Pool:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def score(self, verifier: Verifier, items: Mapping[Hashable, tuple[Sample, Completion]]) -> dict[Hashable, Score]:
+    def score(self, verifier: Verifier, items: Mapping[K, tuple[Sample, Completion]]) -> dict[K, Score]:
         """The Score of every item under its key, in the order of `items`. Never raises for what an item does.
 
         Raises UnavailableError where worker processes cannot be started, RuntimeError where the pool is closed.
@@ -69,7 +71,7 @@ class Pool:
         results = Job(self, verifier, None, items).run()
         return {key: result.score() if isinstance(result, PoolFailure) else result for key, result in results.items()}
 
-    def call(self, verifier: Verifier, method: str, items: Mapping[Hashable, tuple[Any, ...]]) -> dict[Hashable, Any]:
+    def call(self, verifier: Verifier, method: str, items: Mapping[K, tuple[Any, ...]]) -> dict[K, Any]:
         """`getattr(verifier, method)(*args)` of every item under its key: `classes`, `gold`, `ask`, `read`.
 
         Where it raised, ran past the deadline or killed its worker the value is a `PoolFailure`. Raises as `score` does.
