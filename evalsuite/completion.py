@@ -136,4 +136,5 @@ class Completion:
     def from_dict(cls, row: Mapping[str, Any]) -> Completion:
         """Inverse of `to_dict`; unknown fields (written by a newer version) are ignored."""
         known = {f.name for f in fields(cls)}
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in row.items() if k in known})
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in row.items() if k in known}
+        return cls(**values)

@@ -25,6 +25,7 @@ from evalsuite.runlog.compact import compact
 from evalsuite.sources import Where
 from evalsuite.task import Task
 from evalsuite.verifiers.base import ModelVerifier
+from evalsuite.verifiers.judging import ReplyCache
 from evalsuite.verifiers.pool import default_pool
 
 RUNS = Path("results/runs")
@@ -123,7 +124,9 @@ def evaluate(
         if on_open is not None:
             on_open(run_dir)
         states = [TaskState(plan, run_dir) for plan in plans]
-        stopped = _drive(Runner(model, states, pool, progress or make_progress(), judge), model, run_dir, manifest)
+        replies = ReplyCache(run_dir.path / "judge.jsonl") if judge is not None else None
+        runner = Runner(model, states, pool, progress or make_progress(), judge, replies)
+        stopped = _drive(runner, run_dir, manifest)
         numbers = [task_result(state.plan, state.cells, pool, target) for state in states]
         tasks = {state.plan.name: task for state, (task, _) in zip(states, numbers)}
         errors, wanted = sum(t.errors for t in tasks.values()), sum(t.n_questions * t.repeats for t in tasks.values())
@@ -149,14 +152,16 @@ def evaluate(
         run_dir.unlock()
 
 
-def _drive(runner: Runner, model: Model, run_dir: RunDir, manifest: dict[str, Any]) -> EvalsuiteError | None:
+def _drive(runner: Runner, run_dir: RunDir, manifest: dict[str, Any]) -> EvalsuiteError | None:
     """Run the loop; the manifest says how it ended. Returns the reason for stopping early, if there was one."""
 
     async def main() -> None:
         try:
             await runner.go()
         finally:
-            await model.close()
+            await runner.model.close()
+            if runner.judge is not None:
+                await runner.judge.close()
 
     try:
         run_async(main())

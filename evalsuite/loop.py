@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evalsuite.completion import Completion, Request
 from evalsuite.errors import BudgetError, EvalsuiteError, IncompleteError, RequestError, UnavailableError
@@ -21,6 +21,9 @@ from evalsuite.runlog import LogWriter, RunDir
 from evalsuite.score import Score
 from evalsuite.verifiers.base import ModelVerifier
 from evalsuite.verifiers.pool import Pool
+
+if TYPE_CHECKING:
+    from evalsuite.verifiers.judging import ReplyCache
 
 Key = tuple[str, int]  # (sample id, sample index)
 
@@ -38,13 +41,23 @@ class Cell:
     answer: str | None = None
     parts: Mapping[str, float] = field(default_factory=dict)
     tokens: int | None = None
+    prompt_tokens: int | None = None
+    cost: float | None = None
     note: str = ""
 
     @classmethod
     def of(cls, score: Score, completion: Completion | None) -> Cell:
         """From a Score and its Completion (None where the request failed)."""
-        tokens = completion.completion_tokens if completion is not None else None
-        return cls(score.value, score.outcome, score.answer, score.parts, tokens, score.feedback if score.value is None else "")
+        return cls(
+            value=score.value,
+            outcome=score.outcome,
+            answer=score.answer,
+            parts=score.parts,
+            tokens=completion.completion_tokens if completion is not None else None,
+            prompt_tokens=completion.prompt_tokens if completion is not None else None,
+            cost=completion.cost if completion is not None else None,
+            note=score.feedback if score.value is None else "",
+        )
 
 
 class TaskState:
@@ -109,8 +122,17 @@ class Runner:
     after everything finished has been logged.
     """
 
-    def __init__(self, model: Model, states: list[TaskState], pool: Pool, progress: Progress, judge: Model | None = None) -> None:
-        self.model, self.states, self.pool, self.progress, self.judge = model, states, pool, progress, judge
+    def __init__(
+        self,
+        model: Model,
+        states: list[TaskState],
+        pool: Pool,
+        progress: Progress,
+        judge: Model | None = None,
+        replies: ReplyCache | None = None,
+    ) -> None:
+        self.model, self.states, self.pool, self.progress = model, states, pool, progress
+        self.judge, self.replies = judge, replies
         self._queue: asyncio.Queue[tuple[TaskState, Key, int | None, Completion]] = asyncio.Queue(_BACKLOG)
         self._pending: dict[tuple[str, Key], tuple[TaskState, int | None, Completion]] = {}
         self._stop: EvalsuiteError | None = None
@@ -207,7 +229,7 @@ class Runner:
         if isinstance(verifier, ModelVerifier) and self.judge is not None:
             from evalsuite.verifiers.judging import judge_items
 
-            return await judge_items(verifier, items, self.judge, self.pool)
+            return await judge_items(verifier, items, self.judge, self.pool, cache=self.replies)
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, self.pool.score, verifier, items)
 

@@ -76,7 +76,7 @@ def rescore_run(run: RunDir, names: Sequence[str] = (), judge: Model | None = No
             )
         cells[plan.name] = {}
         rows = ((r, Completion.from_dict(r["completion"])) for r in last_rows(run, plan.name) if "completion" in r)
-        for row, completion, score in _verify(plan, rows, judge):
+        for row, completion, score in _verify(plan, rows, judge, run.path / "judge.jsonl"):
             before = Score.from_dict(row["score"]) if "score" in row else None
             cells[plan.name][row["id"], row["i"]] = Cell.of(score, completion)
             if before is not None and (before.value, before.outcome) != (score.value, score.outcome):
@@ -142,27 +142,35 @@ def score_rows(path: Path, verifier: str, judge: Model | None = None) -> tuple[R
 
 
 def _verify(
-    plan: Plan, rows: Iterable[tuple[dict[str, Any], Completion]], judge: Model | None
+    plan: Plan, rows: Iterable[tuple[dict[str, Any], Completion]], judge: Model | None, replies: Path | None = None
 ) -> Iterator[tuple[dict[str, Any], Completion, Score]]:
     verifier, pool = plan.task.verifier, default_pool()
     samples = {s.id: s for s in plan.samples}
     stream = iter(rows)
     while batch := list(islice(stream, _BATCH)):
         items = {(r["id"], r["i"]): (samples[r["id"]], completion) for r, completion in batch if r["id"] in samples}
-        scores = _scores(verifier, items, judge, pool)
+        scores = _scores(verifier, items, judge, pool, replies)
         for row, completion in batch:
             if (row["id"], row["i"]) in scores:
                 yield row, completion, scores[row["id"], row["i"]]
 
 
-def _scores(verifier: Verifier, items: Mapping[Key, Any], judge: Model | None, pool: Pool) -> Mapping[Key, Score]:
+def _scores(
+    verifier: Verifier, items: Mapping[Key, Any], judge: Model | None, pool: Pool, replies: Path | None
+) -> Mapping[Key, Score]:
     if not isinstance(verifier, ModelVerifier):
         return pool.score(verifier, items)
     if judge is None:
         raise UsageError(f"verifier {verifier.name!r} asks a judge model: add --judge MODEL")
-    from evalsuite.verifiers.judging import judge_items
+    from evalsuite.verifiers.judging import ReplyCache, judge_items
 
-    return run_async(judge_items(verifier, items, judge, pool))
+    async def ask_judge() -> Mapping[Key, Score]:
+        try:
+            return await judge_items(verifier, items, judge, pool, cache=ReplyCache(replies))
+        finally:
+            await judge.close()
+
+    return run_async(ask_judge())
 
 
 def _replayed(model: Model, plan: Plan) -> Iterator[tuple[dict[str, Any], Completion]]:

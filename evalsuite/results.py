@@ -27,7 +27,7 @@ class TaskResult:
 
     `metrics` maps a label such as `avg@8` or `pass@4` to its Aggregate. Rates are shares of the samples that were
     wanted; `coverage` is the share that has a value. `bounds` are the average if everything missing were wrong, and if
-    it were right.
+    it were right. Token counts are totals as the backend counted them, costs are in US dollars.
     """
 
     task: str
@@ -42,6 +42,11 @@ class TaskResult:
     errors: int
     bounds: tuple[float, float]
     mean_tokens: float | None
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost: float = 0.0
+    judge_tokens: int = 0
+    judge_cost: float = 0.0
     first_errors: tuple[str, ...] = ()
     chance: float | None = None
 
@@ -195,6 +200,11 @@ def _summary(
         errors=missing,
         bounds=(right / total, (right + missing) / total),
         mean_tokens=sum(tokens) / len(tokens) if tokens else None,
+        prompt_tokens=sum(c.prompt_tokens or 0 for c in there),
+        completion_tokens=sum(tokens),
+        cost=math.fsum(c.cost or 0 for c in there),
+        judge_tokens=int(sum(c.parts.get("judge_tokens", 0) for c in there)),
+        judge_cost=math.fsum(c.parts.get("judge_cost", 0) for c in there),
         first_errors=tuple(dict.fromkeys(c.note for c in cells if c is not None and c.value is None))[:3],
         chance=plan.task.chance,
     )

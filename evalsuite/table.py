@@ -78,6 +78,9 @@ def _task_notes(task: TaskResult) -> list[str]:
         )
     if task.timeouts:
         notes.append(f"{task.label}: {_percent(task.timeouts)} of the answers ran past the verifier's deadline (scored 0).")
+    if task.cost or task.judge_cost:
+        judged = f", of which the judge {task.judge_cost:.4f}" if task.judge_cost else ""
+        notes.append(f"{task.label}: cost {task.cost + task.judge_cost:.4f} US dollars{judged}.")
     if task.chance is not None:
         notes.append(f"{task.label}: guessing scores {task.chance:.4g}.")
     for label, aggregate in task.metrics.items():

@@ -303,3 +303,23 @@ def test_max_errors_spellings():
     for wrong in ("x", "-1", "5.5", "%"):
         with pytest.raises(UsageError, match="--max-errors"):
             _allowed(wrong, 10)
+
+
+def test_a_judge_is_asked_once_and_its_cost_is_counted(go, tmp_path):
+    from evalsuite.verifiers import make
+
+    class Judge(FakeModel):
+        async def generate(self, request):
+            self.asked.append(request)
+            return [Completion("Verdict: Yes", completion_tokens=3, prompt_tokens=10, cost=0.01) for _ in request.seeds]
+
+    task = replace(make_task(n=3, repeats=2, metrics=("avg",)), verifier=make("judge", template="equal"))
+    with pytest.raises(UsageError, match="--judge"):
+        go(FakeModel(half), task)
+    judge = Judge(None, tag="judge")
+    result = go(FakeModel(half), task, judge=judge)
+    toy = result.tasks["toy"]
+    assert toy.coverage == 1.0 and judge.closed and toy.judge_tokens > 0
+    assert toy.judge_cost == pytest.approx(0.01 * len(judge.asked)) and "of which the judge" in result.table()
+    before = len(judge.asked)
+    assert go(FakeModel(half), task, judge=judge).table() == result.table() and len(judge.asked) == before

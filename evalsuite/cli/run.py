@@ -139,7 +139,7 @@ def _watch(args: argparse.Namespace) -> int:
 def _dry_run(plans: list[Plan], models: int, as_json: bool) -> None:
     from evalsuite.metrics.detect import smallest_difference
 
-    rows = []
+    rows: list[dict[str, Any]] = []
     for plan in plans:
         n, k = len(plan.samples), plan.sampling.repeats
         prompt_tokens = sum(len(plan.render(s).plain) for s in plan.samples) // 4

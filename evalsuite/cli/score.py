@@ -9,7 +9,7 @@ from pathlib import Path
 
 from evalsuite.cli import options
 
-HELP = """Verify recorded completions again: no model, nothing is generated, nothing is changed on disk.
+HELP = """Verify recorded completions again: no model, nothing is generated, no recorded score is changed.
 With --diff it lists the verdicts that changed and exits 10 if there are any."""
 
 EPILOG = """\
