@@ -27,7 +27,8 @@ class TaskResult:
 
     `metrics` maps a label such as `avg@8` or `pass@4` to its Aggregate. Rates are shares of the samples that were
     wanted; `coverage` is the share that has a value. `bounds` are the average if everything missing were wrong, and if
-    it were right. Token counts are totals as the backend counted them, costs are in US dollars.
+    it were right. `unsteady` are metrics @k with k above half the samples: unbiased, and at their noisiest. Token counts
+    are totals as the backend counted them, costs are in US dollars.
     """
 
     task: str
@@ -49,6 +50,7 @@ class TaskResult:
     judge_cost: float = 0.0
     first_errors: tuple[str, ...] = ()
     chance: float | None = None
+    unsteady: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,25 +95,30 @@ def task_result(
     values = np.array([[math.nan if c is None or c.value is None else c.value for c in row] for row in grid])
     metrics = [parse_metric(name) for name in plan.metrics]
     classes = _classes(plan, grid, pool) if any(m.needs_classes for m in metrics) else None
-    parts = {m.part: _parts(grid, m.part) for m in metrics if m.part}
     clusters = [s.cluster or s.id for s in plan.samples]
     clustered = len(set(clusters)) < len(clusters)
     rollup: dict[str, dict[str, Any]] = {s.id: {} for s in plan.samples}
     aggregates: dict[str, Aggregate] = {}
     for metric in metrics:
-        matrix = parts[metric.part] if metric.part else values
+        matrix = _parts(grid, metric.part) if metric.part else values
         per_question = np.array([
             metric.per_question(matrix[q], None if classes is None else classes[q]) for q in range(len(grid))
         ])  # fmt: skip
         within = metric.within_variance(matrix, classes) if target == "benchmark" else None
         aggregates[metric.label(repeats)] = aggregate(
-            per_question, clusters=clusters if clustered else None, target=target, samples_per_question=repeats, within=within
+            per_question,
+            clusters=clusters if clustered else None,
+            target=target,
+            samples_per_question=repeats,
+            within=within,
+            weights=_weights(grid, metric.weight) if metric.weight else None,
         )
         for sample, value in zip(plan.samples, per_question):
             rollup[sample.id][metric.label(repeats)] = None if math.isnan(value) else float(value)
     for sample, row in zip(plan.samples, classes if classes is not None else []):
         rollup[sample.id]["classes"] = row
-    return _summary(plan, grid, values, aggregates), rollup
+    unsteady = tuple(m.label(repeats) for m in metrics if not m.solid(repeats))
+    return _summary(plan, grid, values, aggregates, unsteady), rollup
 
 
 def suite_results(suites: Mapping[str, tuple[str, ...]], tasks: Mapping[str, TaskResult]) -> dict[str, tuple[str, Aggregate]]:
@@ -168,12 +175,18 @@ def _classes(plan: Plan, grid: Sequence[Sequence[Cell | None]], pool: Pool) -> l
 
 
 def _parts(grid: Sequence[Sequence[Cell | None]], part: str) -> np.ndarray:
+    """(Q, n) values of one part: 0 where an answer never got that far (cut off, none), NaN where no sample of the task has it."""
+    known = any(c is not None and part in c.parts for row in grid for c in row)
+
     def of(cell: Cell | None) -> float:
-        if cell is None or cell.value is None:
-            return math.nan
-        return float(cell.parts.get(part, 0.0))  # an answer that never reached the part (cut off, none) earned none of it
+        return math.nan if cell is None or cell.value is None or not known else float(cell.parts.get(part, 0.0))
 
     return np.array([[of(c) for c in row] for row in grid])
+
+
+def _weights(grid: Sequence[Sequence[Cell | None]], part: str) -> np.ndarray:
+    """(Q,) weight of each question: a count that is the same for its samples; NaN where none of them says."""
+    return np.array([max((c.parts[part] for c in row if c is not None and part in c.parts), default=math.nan) for row in grid])
 
 
 def _summary(
@@ -181,6 +194,7 @@ def _summary(
     grid: Sequence[Sequence[Cell | None]],
     values: np.ndarray,
     aggregates: Mapping[str, Aggregate],
+    unsteady: tuple[str, ...],
 ) -> TaskResult:
     cells = [c for row in grid for c in row]
     total, there = len(cells), [c for c in cells if c is not None and c.value is not None]
@@ -207,6 +221,7 @@ def _summary(
         judge_cost=math.fsum(c.parts.get("judge_cost", 0) for c in there),
         first_errors=tuple(dict.fromkeys(c.note for c in cells if c is not None and c.value is None))[:3],
         chance=plan.task.chance,
+        unsteady=unsteady,
     )
 
 

@@ -81,6 +81,11 @@ def _task_notes(task: TaskResult) -> list[str]:
     if task.cost or task.judge_cost:
         judged = f", of which the judge {task.judge_cost:.4f}" if task.judge_cost else ""
         notes.append(f"{task.label}: cost {task.cost + task.judge_cost:.4f} US dollars{judged}.")
+    if task.unsteady:
+        notes.append(
+            f"{task.label}: {', '.join(task.unsteady)} from {task.repeats} samples: unbiased, but noisy where k is above half of "
+            "them; more samples (-n) settle it."
+        )
     if task.chance is not None:
         notes.append(f"{task.label}: guessing scores {task.chance:.4g}.")
     for label, aggregate in task.metrics.items():
