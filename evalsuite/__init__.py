@@ -3,29 +3,47 @@
 from __future__ import annotations
 
 import importlib
-import sys
-import types
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from evalsuite.api import score as score
+    from evalsuite.evaluate import run as run
+    from evalsuite.registry import suite as suite
+    from evalsuite.registry import task as task
+    from evalsuite.sources import Source as Source
+    from evalsuite.verifiers.base import Verifier as Verifier
+    from evalsuite.words.completion import Completion as Completion
+    from evalsuite.words.completion import Request as Request
+    from evalsuite.words.completion import Sampling as Sampling
+    from evalsuite.words.prompt import Prompt as Prompt
+    from evalsuite.words.prompt import Shot as Shot
+    from evalsuite.words.sample import Image as Image
+    from evalsuite.words.sample import Message as Message
+    from evalsuite.words.sample import Sample as Sample
+    from evalsuite.words.sample import ask as ask
+    from evalsuite.words.score import Score as Score
+    from evalsuite.words.task import Task as Task
 
 __version__ = "0.1.0"
 
 # Public name -> module. Imported on first use: `import evalsuite` stays fast.
 _PUBLIC = {
-    "Completion": "evalsuite.completion",
-    "Image": "evalsuite.sample",
-    "Message": "evalsuite.sample",
-    "Prompt": "evalsuite.prompts",
-    "Request": "evalsuite.completion",
-    "Sample": "evalsuite.sample",
-    "Sampling": "evalsuite.completion",
-    "Score": "evalsuite.score",
-    "Shot": "evalsuite.prompts",
+    "Completion": "evalsuite.words.completion",
+    "Image": "evalsuite.words.sample",
+    "Message": "evalsuite.words.sample",
+    "Prompt": "evalsuite.words.prompt",
+    "Request": "evalsuite.words.completion",
+    "Sample": "evalsuite.words.sample",
+    "Sampling": "evalsuite.words.completion",
+    "Score": "evalsuite.words.score",
+    "Shot": "evalsuite.words.prompt",
     "Source": "evalsuite.sources",
-    "Task": "evalsuite.task",
+    "Task": "evalsuite.words.task",
     "Verifier": "evalsuite.verifiers.base",
-    "ask": "evalsuite.sample",
+    "ask": "evalsuite.words.sample",
     "run": "evalsuite.evaluate",
     "score": "evalsuite.api",
+    "suite": "evalsuite.registry",
     "task": "evalsuite.registry",
 }
 
@@ -42,14 +60,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
-
-
-class _Package(types.ModuleType):
-    """`run`, `score` and `task` are functions and also submodules: here the functions win, whatever was imported first."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if not (name in _PUBLIC and isinstance(value, types.ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from evalsuite.completion import Completion
-from evalsuite.sample import ask
-from evalsuite.score import Score
 from evalsuite.verifiers import make
+from evalsuite.words.completion import Completion
+from evalsuite.words.sample import ask
+from evalsuite.words.score import Score
 
 _SAMPLE_FIELDS = frozenset({"id", "choices", "tests", "tools", "metadata", "privileged"})
 

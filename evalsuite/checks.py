@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, ClassVar, Protocol
 
-from evalsuite.completion import Completion
 from evalsuite.errors import UsageError
-from evalsuite.prompts import Prompt, Rendered, Shot
-from evalsuite.sample import Message, Sample
-from evalsuite.score import Score
 from evalsuite.sources import Loaded
-from evalsuite.task import Task
 from evalsuite.verifiers.base import ModelVerifier, Verifier
+from evalsuite.words.completion import Completion
+from evalsuite.words.prompt import Prompt, Rendered, Shot
+from evalsuite.words.sample import Message, Sample
+from evalsuite.words.score import Score
+from evalsuite.words.task import Task
 
 EMPTY = ("", " \n\n ")
 GARBAGE = ("zxqv blorf wug", "\\boxed{zxqv blorf}", "Answer: zxqv blorf", "<answer> zxqv blorf </answer>")

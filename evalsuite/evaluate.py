@@ -14,19 +14,19 @@ from typing import Any
 
 from evalsuite import __version__
 from evalsuite.errors import EvalsuiteError, UsageError
+from evalsuite.loop import Runner, TaskState, run_async
 from evalsuite.models import load as load_model
 from evalsuite.models.base import Model
 from evalsuite.plan import Plan, Settings, make_plans
 from evalsuite.progress import Progress, make_progress
 from evalsuite.results import RunResult, suite_results, task_result, write_results
-from evalsuite.loop import Runner, TaskState, run_async
 from evalsuite.runlog import RunDir, slug
 from evalsuite.runlog.compact import compact
 from evalsuite.sources import Where
-from evalsuite.task import Task
 from evalsuite.verifiers.base import ModelVerifier
 from evalsuite.verifiers.judging import ReplyCache
 from evalsuite.verifiers.pool import default_pool
+from evalsuite.words.task import Task
 
 RUNS = Path("results/runs")
 
@@ -210,7 +210,9 @@ def _never_shrink(plans: Sequence[Plan], old: Mapping[str, Any]) -> tuple[list[P
     for plan in plans:
         held = old.get("tasks", {}).get(plan.name, {}).get("repeats", 0)
         if held > plan.sampling.repeats:
-            notes.append(f"{plan.label}: this run already has {held} samples per question, so all {held} count (--fresh starts anew).")
+            notes.append(
+                f"{plan.label}: this run already has {held} samples per question, so all {held} count (--fresh starts anew)."
+            )
             plan = dataclasses.replace(plan, sampling=dataclasses.replace(plan.sampling, repeats=held))
         out.append(plan)
     return out, tuple(notes)
@@ -251,7 +253,16 @@ def _environment() -> dict[str, Any]:
     from importlib.metadata import PackageNotFoundError, version
 
     packages = {"evalsuite": __version__}
-    for name in ("numpy", "sympy", "math-verify", "latex2sympy2_extended", "antlr4-python3-runtime", "torch", "transformers", "vllm"):
+    for name in (
+        "numpy",
+        "sympy",
+        "math-verify",
+        "latex2sympy2_extended",
+        "antlr4-python3-runtime",
+        "torch",
+        "transformers",
+        "vllm",
+    ):
         try:
             packages[name] = version(name)
         except PackageNotFoundError:

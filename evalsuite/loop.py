@@ -12,15 +12,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from evalsuite.completion import Completion, Request
 from evalsuite.errors import BudgetError, EvalsuiteError, IncompleteError, RequestError, UnavailableError
 from evalsuite.models.base import Model
 from evalsuite.plan import Plan, requests
 from evalsuite.progress import Progress
 from evalsuite.runlog import LogWriter, RunDir
-from evalsuite.score import Score
 from evalsuite.verifiers.base import ModelVerifier
 from evalsuite.verifiers.pool import Pool
+from evalsuite.words.completion import Completion, Request
+from evalsuite.words.score import Score
 
 if TYPE_CHECKING:
     from evalsuite.verifiers.judging import ReplyCache

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from evalsuite import registry
-from evalsuite.completion import Request, Sampling, sample_seed
 from evalsuite.errors import UsageError
 from evalsuite.metrics.reduce import parse_metric
-from evalsuite.prompts import Prompt, Rendered, Shot
-from evalsuite.sample import Sample
 from evalsuite.sources import Loaded, Where, load, load_shots
-from evalsuite.task import Task
+from evalsuite.words.completion import Request, Sampling, sample_seed
+from evalsuite.words.prompt import Prompt, Rendered, Shot
+from evalsuite.words.sample import Sample
+from evalsuite.words.task import Task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,7 +165,9 @@ def _metrics(task: Task, settings: Settings, repeats: int) -> tuple[str, ...]:
     for name in asked:
         needed = parse_metric(name).needs_n
         if needed > repeats:
-            raise UsageError(f"{name} needs at least {needed} samples per question, and this run draws {repeats}: add -n {needed}")
+            raise UsageError(
+                f"{name} needs at least {needed} samples per question, and this run draws {repeats}: add -n {needed}"
+            )
     names = asked if settings.metrics else (*task.metrics, *settings.extra_metrics)
     return tuple(n for n in dict.fromkeys(names) if parse_metric(n).needs_n <= repeats)
 
@@ -181,4 +183,3 @@ def _limit(limit: int | float | None, n: int) -> int:
 
 def _hash(value: Any) -> str:
     return hashlib.sha256(repr(value).encode()).hexdigest()[:16]
-

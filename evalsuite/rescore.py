@@ -10,25 +10,25 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from evalsuite.completion import Completion, Sampling
 from evalsuite.errors import RequestError, UsageError
 from evalsuite.evaluate import settings_from
 from evalsuite.formats import read_records
+from evalsuite.loop import Cell, Key, run_async
 from evalsuite.models import ModelRef
 from evalsuite.models.base import Model
 from evalsuite.plan import Plan, Settings, make_plans, requests
-from evalsuite.prompts import Prompt
 from evalsuite.results import RunResult, suite_results, task_result
-from evalsuite.loop import Cell, Key, run_async
 from evalsuite.runlog import RunDir
 from evalsuite.runlog.compact import last_rows
-from evalsuite.sample import ask
-from evalsuite.score import Score
 from evalsuite.sources import Loaded
-from evalsuite.task import Task
 from evalsuite.verifiers import Verifier, make
 from evalsuite.verifiers.base import ModelVerifier
 from evalsuite.verifiers.pool import Pool, default_pool
+from evalsuite.words.completion import Completion, Sampling
+from evalsuite.words.prompt import Prompt
+from evalsuite.words.sample import ask
+from evalsuite.words.score import Score
+from evalsuite.words.task import Task
 
 _BATCH = 512
 
@@ -84,7 +84,9 @@ def rescore_run(run: RunDir, names: Sequence[str] = (), judge: Model | None = No
     return _result(manifest["model"]["name"], run.path, plans, cells, suites), changes
 
 
-def rescore_file(path: Path, names: Sequence[str], settings: Settings, judge: Model | None = None) -> tuple[RunResult, list[Change]]:
+def rescore_file(
+    path: Path, names: Sequence[str], settings: Settings, judge: Model | None = None
+) -> tuple[RunResult, list[Change]]:
     """Recorded completions in a replay file through the verifiers of these tasks.
 
     Changes are against the file's own `scores` where it has them.
@@ -205,7 +207,11 @@ def _file_plan(path: Path, verifier: Verifier, samples: list[Any], repeats: int)
 
 
 def _result(
-    model: str, path: Path, plans: Sequence[Plan], cells: Mapping[str, Mapping[Key, Cell]], suites: Mapping[str, tuple[str, ...]]
+    model: str,
+    path: Path,
+    plans: Sequence[Plan],
+    cells: Mapping[str, Mapping[Key, Cell]],
+    suites: Mapping[str, tuple[str, ...]],
 ) -> RunResult:
     tasks = {p.name: task_result(p, cells[p.name], default_pool(), "population")[0] for p in plans}
     missing = sum(t.errors for t in tasks.values())

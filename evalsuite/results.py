@@ -16,8 +16,8 @@ from evalsuite.metrics.reduce import parse_metric
 from evalsuite.runlog import RunDir, write_atomically
 
 if TYPE_CHECKING:
-    from evalsuite.plan import Plan
     from evalsuite.loop import Cell
+    from evalsuite.plan import Plan
     from evalsuite.verifiers.pool import Pool
 
 

@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# New examples on every run at a desk; the same ones in CI, where a failure must be the change's. Busy machines are slow.
+settings.register_profile("evalsuite", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("evalsuite")
 
 
 @pytest.fixture(scope="session")

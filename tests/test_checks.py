@@ -12,9 +12,9 @@ import pytest
 
 from evalsuite import Completion, Prompt, Request, Sample, Score, Shot, Task, Verifier, ask
 from evalsuite.checks import CHECKS, GARBAGE, CheckResult, check_task
-from evalsuite.sample import Message
 from evalsuite.sources import Where, load
 from evalsuite.verifiers.base import ModelVerifier, run_verifier
+from evalsuite.words.sample import Message
 
 
 class Direct:

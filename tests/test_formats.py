@@ -41,9 +41,9 @@ def write(path: Path, data: bytes) -> Path:
         ("a.json", json.dumps(ROWS, indent=2).encode()),
         ("a.json", b"\xef\xbb\xbf" + json.dumps(ROWS).encode()),
         ("a.json", json.dumps({"Domain": "web", "Data": ROWS, "Empty": []}).encode()),
-        ("a.jsonl.gz", gzip.compress(lines(ROWS))),
-        ("a.json.gz", gzip.compress(json.dumps(ROWS).encode())),
-        ("a.jsonl", gzip.compress(lines(ROWS))),  # gzip despite the name
+        ("a.jsonl.gz", gzip.compress(lines(ROWS), mtime=0)),
+        ("a.json.gz", gzip.compress(json.dumps(ROWS).encode(), mtime=0)),
+        ("a.jsonl", gzip.compress(lines(ROWS), mtime=0)),  # gzip despite the name
         ("a.jsonl.gz", lines(ROWS)),  # not gzip despite the name
     ],
 )
@@ -80,7 +80,7 @@ def test_tables(tmp_path: Path) -> None:
     assert list(read_records(tsv)) == [{"index": "1", "question": 'two\nlines "quoted"', "image": image}]
     csv = write(tmp_path / "a.csv", b'\xef\xbb\xbfproblem,answer\r\n"1,000 + 1",1001\r\n')
     assert list(read_records(csv)) == [{"problem": "1,000 + 1", "answer": "1001"}]
-    assert list(read_records(write(tmp_path / "a.csv.gz", gzip.compress(csv.read_bytes())))) == list(read_records(csv))
+    assert list(read_records(write(tmp_path / "a.csv.gz", gzip.compress(csv.read_bytes(), mtime=0)))) == list(read_records(csv))
 
 
 def test_parquet_by_content(tmp_path: Path) -> None:
@@ -114,8 +114,8 @@ def test_lines_are_read_as_they_are_asked_for(tmp_path: Path) -> None:
         ("a.tsv", b"a\ta\n1\t2\n", r"a\.tsv:1: two columns"),
         ("a.tsv", b'a\tb\n1\t"never closed\n', r"a\.tsv:2: unexpected end of data"),
         ("a.csv", b"a,b\n\xff\xfe,2\n", "not UTF-8"),
-        ("a.jsonl.gz", gzip.compress(lines(ROWS * 500))[:-20], "gzip stream is damaged or cut off"),
-        ("a.jsonl.gz", gzip.compress(lines(ROWS))[:12] + b"\0" * 40, "gzip stream is damaged"),
+        ("a.jsonl.gz", gzip.compress(lines(ROWS * 500), mtime=0)[:-20], "gzip stream is damaged or cut off"),
+        ("a.jsonl.gz", gzip.compress(lines(ROWS), mtime=0)[:12] + b"\0" * 40, "gzip stream is damaged"),
         ("a.parquet", b"PAR1 this is not one PAR1", "not a readable Parquet file"),
     ],
 )

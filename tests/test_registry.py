@@ -15,7 +15,7 @@ import pytest
 from evalsuite import Prompt, Task, ask, registry, task
 from evalsuite.errors import UsageError
 from evalsuite.registry import index, load_task, select, suites
-from evalsuite.spec import bind
+from evalsuite.registry.spec import bind
 
 HEAD = """
 from __future__ import annotations
@@ -92,7 +92,7 @@ def test_listing_reads_without_importing(tmp_path: Path) -> None:
 def test_listing_imports_nothing_heavy() -> None:
     code = "import sys; from evalsuite import registry; registry.index(); registry.suites(); print(*sys.modules)"
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    heavy = {"numpy", "datasets", "torch", "sympy", "rich", "pyarrow", "aiohttp", "evalsuite.task", "evalsuite.verifiers"}
+    heavy = {"numpy", "datasets", "torch", "sympy", "rich", "pyarrow", "aiohttp", "evalsuite.words.task", "evalsuite.verifiers"}
     assert heavy.isdisjoint(modules) and not any(m.startswith("evalsuite.tasks.") for m in modules)
 
 

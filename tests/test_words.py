@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalsuite import Completion, Image, Message, Prompt, Request, Sample, Sampling, Score, Shot, ask
-from evalsuite.completion import sample_seed
-from evalsuite.thinking import FORMS, split
+from evalsuite.words.completion import sample_seed
+from evalsuite.words.thinking import FORMS, split
 
 
 def test_digest_depends_on_content_and_not_on_id():
@@ -125,5 +125,5 @@ def test_request_needs_a_seed_per_index():
 
 @pytest.mark.parametrize("wrong", [{"repeats": 0}, {"max_tokens": 0}, {"temperature": -1}, {"top_p": 0}, {"min_p": 2}])
 def test_sampling_refuses_what_no_engine_takes(wrong):
-    with pytest.raises(ValueError, match="must be|out of range"):
+    with pytest.raises(ValueError, match=r"must be|out of range"):
         Sampling(**wrong)

@@ -66,7 +66,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             module.configure(sub)
     if name and not name.startswith("-") and name not in COMMANDS:
         near = difflib.get_close_matches(name, COMMANDS, n=1)
-        parser.error(f"no command {name!r}" + (f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(COMMANDS)}"))
+        parser.error(
+            f"no command {name!r}" + (f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(COMMANDS)}")
+        )
     args, unknown = parser.parse_known_args(words)
     if unknown:
         commands.choices.get(name, parser).error(f"unrecognized arguments: {' '.join(unknown)}")

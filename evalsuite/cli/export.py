@@ -20,7 +20,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help="a run directory, or a run id (its beginning will do)")
     parser.add_argument("--to", required=True, choices=("lm-eval", "csv", "parquet"), help="the format")
     parser.add_argument("--out", "-o", default="export", metavar="DIR", help="folder to write to (default: %(default)s)")
-    parser.add_argument("--runs", default="results/runs", metavar="DIR", help="where run ids are looked up (default: %(default)s)")
+    parser.add_argument(
+        "--runs", default="results/runs", metavar="DIR", help="where run ids are looked up (default: %(default)s)"
+    )
 
 
 def main(args: argparse.Namespace) -> int:

@@ -43,7 +43,9 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--concurrency", type=int, metavar="N", help="openai: requests in flight (default: 64)")
     group.add_argument("--max-tokens-total", type=int, metavar="N", help="openai: stop when this many tokens are used")
     group.add_argument("--max-cost", type=float, metavar="USD", help="openai: stop when this much is spent (needs prices)")
-    group.add_argument("--batch-size", "-b", type=_batch_size, metavar="N|auto", help="hf: rows per batch (default: by token budget)")
+    group.add_argument(
+        "--batch-size", "-b", type=_batch_size, metavar="N|auto", help="hf: rows per batch (default: by token budget)"
+    )
     group.add_argument("--replicas", type=int, metavar="N", help="hf: copies of the model, one per GPU")
     group.add_argument("--device", metavar="DEVICE", help="hf: cpu, cuda, cuda:1, ... (default: a GPU where there is one)")
     group.add_argument(
@@ -73,14 +75,18 @@ def add_tasks(parser: argparse.ArgumentParser, required: bool = True) -> None:
     group.add_argument("--num-fewshot", "-f", type=int, metavar="K", help="worked examples in the prompt")
     group.add_argument("--prompt", metavar="NAME", help="one of the task's other prompts (see: evalsuite tasks show)")
     group.add_argument("--system-instruction", metavar="TEXT", help="system message instead of the prompt's own")
-    group.add_argument("--gen-kwargs", default="", metavar="K=V,...", help="temperature, top_p, top_k, min_p, max_tokens, stop, ...")
+    group.add_argument(
+        "--gen-kwargs", default="", metavar="K=V,...", help="temperature, top_p, top_k, min_p, max_tokens, stop, ..."
+    )
     group.add_argument("--thinking", action=argparse.BooleanOptionalAction, default=None, help="ask the chat template for it")
     group.add_argument("--effort", metavar="LEVEL", help="reasoning effort, where the model has levels")
     group.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the run (default: 0)")
     group.add_argument("--data-dir", metavar="DIR", help="folder with benchmark files (default: $EVALSUITE_DATA)")
     group.add_argument("--offline", action="store_true", help="never touch the network")
     group.add_argument("--lock", metavar="FILE", help="lock file written by `evalsuite tasks pin`")
-    group.add_argument("--include-path", action="append", default=[], metavar="DIR|FILE", help="more task files; may be repeated")
+    group.add_argument(
+        "--include-path", action="append", default=[], metavar="DIR|FILE", help="more task files; may be repeated"
+    )
 
 
 def add_judge(parser: argparse.ArgumentParser) -> None:
@@ -185,7 +191,7 @@ def _backend_args(args: argparse.Namespace) -> dict[str, Any]:
 
 def _sampling(given: dict[str, Any], args: argparse.Namespace) -> dict[str, Any]:
     """Fields of Sampling from --gen_kwargs and the flags; what is not a field goes to the engine as it is."""
-    from evalsuite.completion import Sampling
+    from evalsuite.words.completion import Sampling
 
     known = {f.name for f in dataclasses.fields(Sampling)} - {"repeats", "extra"}
     out: dict[str, Any] = {}

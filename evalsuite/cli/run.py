@@ -41,7 +41,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     out = parser.add_argument_group("the run")
     out.add_argument("--output-path", "-o", default="results/runs", metavar="DIR", help="where runs go (default: %(default)s)")
     out.add_argument("--fresh", action="store_true", help="start anew; the earlier record is moved aside")
-    out.add_argument("--max-errors", default="0", metavar="N|P%", help="samples that may lack a value before exit 3 (default: 0)")
+    out.add_argument(
+        "--max-errors", default="0", metavar="N|P%", help="samples that may lack a value before exit 3 (default: 0)"
+    )
     out.add_argument(
         "--target",
         choices=("population", "benchmark"),
@@ -77,7 +79,9 @@ def main(args: argparse.Namespace) -> int:
     return max(r.exit_code for r in results)
 
 
-def _evaluate(model: Model, plans: list[Plan], suites: Any, settings: Any, judge: Model | None, args: argparse.Namespace) -> RunResult:
+def _evaluate(
+    model: Model, plans: list[Plan], suites: Any, settings: Any, judge: Model | None, args: argparse.Namespace
+) -> RunResult:
     from evalsuite.evaluate import evaluate
 
     result = evaluate(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from evalsuite.checks import CheckResult
     from evalsuite.sources import Where
-    from evalsuite.task import Task
+    from evalsuite.words.task import Task
 
 HELP = "List the tasks there are, show one, test whether tasks hold what they promise, and pin their data."
 
@@ -247,8 +247,8 @@ def _pin(args: argparse.Namespace) -> int:
     from evalsuite import registry
     from evalsuite.cache import write_atomic
     from evalsuite.errors import UsageError
-    from evalsuite.locate import read_lock
     from evalsuite.sources import pin
+    from evalsuite.sources.locate import read_lock
 
     path = Path(args.output)
     lock = read_lock(path) if path.exists() else {}

@@ -127,7 +127,9 @@ def _question_schema(rollup: Mapping[str, Mapping[str, Any]]) -> Any:
 def _question_rows(run: RunDir, plan: Plan, rollup: Mapping[str, Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     sums: dict[str, dict[str, float]] = {}
     for row in last_rows(run, plan.name):
-        question = sums.setdefault(row["id"], dict.fromkeys(("n", "c", "sum", "sum_sq", "no_answer", "truncated", "tok", "ntok"), 0))
+        question = sums.setdefault(
+            row["id"], dict.fromkeys(("n", "c", "sum", "sum_sq", "no_answer", "truncated", "tok", "ntok"), 0)
+        )
         score = row.get("score", {})
         value = score.get("value")
         tokens = row.get("completion", {}).get("completion_tokens")

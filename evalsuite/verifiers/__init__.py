@@ -26,7 +26,9 @@ def make(name: str, **fields: Any) -> Verifier:
     """The verifier of that name with these settings. Raises UsageError for an unknown name or setting."""
     if name not in VERIFIERS:
         near = difflib.get_close_matches(name, VERIFIERS, n=3)
-        raise UsageError(f"no verifier {name!r}" + (f"; did you mean {', '.join(near)}?" if near else f"; there are {', '.join(VERIFIERS)}"))
+        raise UsageError(
+            f"no verifier {name!r}" + (f"; did you mean {', '.join(near)}?" if near else f"; there are {', '.join(VERIFIERS)}")
+        )
     module, _, attribute = VERIFIERS[name].partition(":")
     try:
         return getattr(importlib.import_module(module), attribute)(**fields)

@@ -16,7 +16,7 @@ from importlib.machinery import PathFinder
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
-from evalsuite.score import Score
+from evalsuite.words.score import Score
 
 if TYPE_CHECKING:
     from evalsuite.verifiers.base import Verifier

@@ -20,9 +20,9 @@ import time
 from collections import OrderedDict
 from typing import Any
 
-from evalsuite.score import Score
 from evalsuite.verifiers._wire import HEADER, PoolFailure, digest, frame
 from evalsuite.verifiers.base import Verifier, failed, run_verifier
+from evalsuite.words.score import Score
 
 MEMORY = 4 << 30  # bytes of private writable memory; past it the answer meets a MemoryError, not the machine its end
 RETIRE = 2 << 30  # bytes of peak residence after which the pool replaces the process: sympy's caches only grow

@@ -9,9 +9,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Hashable, Sequence
 from typing import Any, ClassVar
 
-from evalsuite.completion import Completion, Request
-from evalsuite.sample import Sample
-from evalsuite.score import Score
+from evalsuite.words.completion import Completion, Request
+from evalsuite.words.sample import Sample
+from evalsuite.words.score import Score
 
 
 class Verifier(ABC):

@@ -6,11 +6,11 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from evalsuite.completion import Completion
-from evalsuite.sample import Sample
-from evalsuite.score import Score
 from evalsuite.verifiers.base import Verifier
 from evalsuite.verifiers.slots import answer_tags, boxes
+from evalsuite.words.completion import Completion
+from evalsuite.words.sample import Sample
+from evalsuite.words.score import Score
 
 
 @dataclass(frozen=True)

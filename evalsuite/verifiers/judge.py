@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from evalsuite.completion import Completion, Request, Sampling
 from evalsuite.errors import UsageError
-from evalsuite.sample import Message, Sample
-from evalsuite.score import Outcome, Score
 from evalsuite.verifiers.base import ModelVerifier, Verifier, run_verifier
 from evalsuite.verifiers.quoting import fence
 from evalsuite.verifiers.rubrics import EXTRACT, RUBRICS, Rubric, Verdict, custom, read_final
+from evalsuite.words.completion import Completion, Request, Sampling
+from evalsuite.words.sample import Message, Sample
+from evalsuite.words.score import Outcome, Score
 
 _FIELD = re.compile(r"\{(question|target|response)\}")
 

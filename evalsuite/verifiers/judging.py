@@ -10,13 +10,13 @@ from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from evalsuite.completion import Completion, Request
 from evalsuite.errors import RequestError, UnavailableError
 from evalsuite.models.base import Model
-from evalsuite.sample import Sample
-from evalsuite.score import Score
 from evalsuite.verifiers.base import ModelVerifier
 from evalsuite.verifiers.pool import Pool, PoolFailure
+from evalsuite.words.completion import Completion, Request
+from evalsuite.words.sample import Sample
+from evalsuite.words.score import Score
 
 K = TypeVar("K", bound=Hashable)
 

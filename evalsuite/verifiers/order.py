@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from typing import ClassVar
 
-from evalsuite.completion import Completion
-from evalsuite.sample import Sample
-from evalsuite.score import Score
 from evalsuite.verifiers.base import Verifier
 from evalsuite.verifiers.slots import answer_tags, boxes
+from evalsuite.words.completion import Completion
+from evalsuite.words.sample import Sample
+from evalsuite.words.score import Score
 
 _MAX_SLOT = 10_000  # characters; a longer "order" is not an answer
 # What may stand between labels: punctuation, arrows, brackets, "Step", "then", LaTeX arrows and text wrappers.

@@ -10,13 +10,13 @@ from collections.abc import Hashable, Mapping
 from itertools import islice
 from typing import Any, TypeVar
 
-from evalsuite.completion import Completion
-from evalsuite.sample import Sample
-from evalsuite.score import Score
 from evalsuite.verifiers._job import Job
 from evalsuite.verifiers._process import Process
 from evalsuite.verifiers._wire import Frozen, PoolFailure, freeze
 from evalsuite.verifiers.base import Verifier
+from evalsuite.words.completion import Completion
+from evalsuite.words.sample import Sample
+from evalsuite.words.score import Score
 
 __all__ = ["Pool", "PoolFailure", "default_pool"]
 

@@ -9,11 +9,11 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
-from evalsuite.completion import Completion
-from evalsuite.sample import Sample
-from evalsuite.score import Score
 from evalsuite.verifiers.base import Verifier
 from evalsuite.verifiers.slots import answer_tags
+from evalsuite.words.completion import Completion
+from evalsuite.words.sample import Sample
+from evalsuite.words.score import Score
 
 Metric = Literal["em", "f1", "cover_em"]
 Extract = Literal["auto", "answer_tag", "last_line", "full"]

@@ -20,14 +20,14 @@ import tempfile
 import time
 from collections.abc import Sequence
 
-from evalsuite.completion import Request, Sampling
 from evalsuite.evaluate import run
 from evalsuite.models.openai import OpenAIModel
 from evalsuite.progress import NoProgress
-from evalsuite.prompts import Prompt
-from evalsuite.sample import Message, Sample, ask
-from evalsuite.task import Task
 from evalsuite.verifiers import make
+from evalsuite.words.completion import Request, Sampling
+from evalsuite.words.prompt import Prompt
+from evalsuite.words.sample import Message, Sample, ask
+from evalsuite.words.task import Task
 
 PROMPT = "Janet's ducks lay 16 eggs per day. She eats three for breakfast and sells the rest. How many does she sell?"
 REPLY = {

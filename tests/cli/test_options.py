@@ -27,7 +27,10 @@ def test_gen_kwargs_in_lm_eval_spelling():
         "stop": ("\n", "Q:"),
         "extra": {"presence_penalty": 1.5},
     }
-    assert options.settings(parse("--gen_kwargs", "do_sample=false,until=stop")).sampling == {"temperature": 0.0, "stop": ("stop",)}
+    assert options.settings(parse("--gen_kwargs", "do_sample=false,until=stop")).sampling == {
+        "temperature": 0.0,
+        "stop": ("stop",),
+    }
     assert options.settings(parse("--no-thinking", "--effort", "low")).sampling == {"thinking": False, "effort": "low"}
     assert options.settings(parse("--thinking")).sampling == {"thinking": True}
 

@@ -81,7 +81,7 @@ def test_full_disk_leaves_whole_lines_and_says_so(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "write", full)
-    with pytest.raises(IncompleteError, match="No space left.*free some space"):
+    with pytest.raises(IncompleteError, match=r"No space left.*free some space"):
         writer.append([{"id": "lost", "text": "12345"}])
     monkeypatch.setattr(os, "write", real)
     assert [r.get("id") for r in read_lines(path)] == [None, "safe"]

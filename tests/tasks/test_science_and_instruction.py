@@ -9,8 +9,8 @@ from evalsuite.tasks.instruction import ifeval
 from evalsuite.tasks.science import gpqa, sciknoweval
 
 from evalsuite import Source
-from evalsuite.records import to_sample
 from evalsuite.registry import load_task
+from evalsuite.sources.records import to_sample
 
 
 def _gpqa(record: str) -> dict[str, str]:

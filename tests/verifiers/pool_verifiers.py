@@ -11,8 +11,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from evalsuite.score import Score
 from evalsuite.verifiers.base import Verifier
+from evalsuite.words.score import Score
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ from choice_cases import CHOSEN, NOTHING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalsuite.completion import Completion
-from evalsuite.sample import ask
-from evalsuite.score import Score
 from evalsuite.verifiers.base import run_verifier
 from evalsuite.verifiers.choice import ChoiceVerifier, read
+from evalsuite.words.completion import Completion
+from evalsuite.words.sample import ask
+from evalsuite.words.score import Score
 
 OPTIONS = ("red", "blue mug", "Paris", "1.69")
 

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from evalsuite.completion import Completion
-from evalsuite.sample import Sample, ask
-from evalsuite.score import Score
 from evalsuite.verifiers.base import run_verifier
 from evalsuite.verifiers.instruction import CHECKS, InstructionVerifier, instructions_of, loose_variants, segment
+from evalsuite.words.completion import Completion
+from evalsuite.words.sample import Sample, ask
+from evalsuite.words.score import Score
 
 NAMES = {name.partition(":")[2]: name for name in CHECKS}
 

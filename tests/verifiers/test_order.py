@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalsuite.completion import Completion
-from evalsuite.sample import Sample, ask
-from evalsuite.score import Score
 from evalsuite.verifiers.base import run_verifier
 from evalsuite.verifiers.order import OrderVerifier, partial_order, topological
+from evalsuite.words.completion import Completion
+from evalsuite.words.sample import Sample, ask
+from evalsuite.words.score import Score
 
 VERIFIER = OrderVerifier()
 

@@ -17,10 +17,10 @@ import pytest
 from pool_helpers import alive, item, pids, say, wait_gone
 from pool_verifiers import Exact, Obey
 
-from evalsuite.score import Score
 from evalsuite.verifiers import pool
 from evalsuite.verifiers.base import Verifier
 from evalsuite.verifiers.pool import Pool, default_pool
+from evalsuite.words.score import Score
 
 ROOT = Path(__file__).resolve().parents[2]
 

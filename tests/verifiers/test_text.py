@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalsuite.completion import Completion
-from evalsuite.sample import ask
-from evalsuite.score import Score
 from evalsuite.verifiers.base import run_verifier
 from evalsuite.verifiers.text import TextVerifier, cover_em, exact_match, f1, normalise
+from evalsuite.words.completion import Completion
+from evalsuite.words.sample import ask
+from evalsuite.words.score import Score
 
 
 def scored(text: str, target: object, **fields) -> Score:

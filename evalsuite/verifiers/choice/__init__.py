@@ -7,11 +7,11 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from evalsuite.completion import Completion
-from evalsuite.sample import Sample
-from evalsuite.score import Score
 from evalsuite.verifiers.base import Verifier
 from evalsuite.verifiers.choice.read import option_of, option_texts, read
+from evalsuite.words.completion import Completion
+from evalsuite.words.sample import Sample
+from evalsuite.words.score import Score
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from evalsuite.errors import UsageError
 from evalsuite.formats import SUFFIXES, is_data_file, read_records
-from evalsuite.prompts import Prompt
 from evalsuite.sources import Source
-from evalsuite.task import Task
+from evalsuite.words.prompt import Prompt
+from evalsuite.words.task import Task
 
 # What a model must know about the form of its answer, by verifier; other verifiers get the bare problem.
 _PROMPTS = {

@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from evalsuite.errors import EvalsuiteError, UsageError
-from evalsuite.scan import Root, SuiteInfo, TaskInfo, scan
-from evalsuite.spec import bind
+from evalsuite.registry.scan import Root, SuiteInfo, TaskInfo, scan
+from evalsuite.registry.spec import bind
 
 if TYPE_CHECKING:
     from types import CodeType, ModuleType
 
-    from evalsuite.task import Task
+    from evalsuite.words.task import Task
 
 __all__ = ["Selection", "TaskInfo", "find", "index", "load_task", "select", "suite", "suites", "task"]
 
@@ -110,8 +110,8 @@ def load_task(spec: str, include: Iterable[str | Path] = ()) -> Task:
 
     Raises UsageError for an unknown name, a module that cannot be imported, and arguments that the function does not take.
     """
-    from evalsuite.filetask import file_task, is_file_spec
-    from evalsuite.task import Task
+    from evalsuite.registry.filetask import file_task, is_file_spec
+    from evalsuite.words.task import Task
 
     if is_file_spec(spec):
         return file_task(spec)
@@ -210,7 +210,7 @@ def _package_paths(name: str, what: str) -> list[Path]:
 
 def _split(patterns: str | Iterable[str]) -> list[str]:
     """Patterns one by one. A whole pattern that is a data file keeps its commas."""
-    from evalsuite.filetask import is_file_spec
+    from evalsuite.registry.filetask import is_file_spec
 
     parts: list[str] = []
     for pattern in [patterns] if isinstance(patterns, str) else patterns:
@@ -220,7 +220,7 @@ def _split(patterns: str | Iterable[str]) -> list[str]:
 
 def _match(pattern: str, tasks: Mapping[str, TaskInfo], known: Mapping[str, Any]) -> list[str]:
     """The specs that one pattern (not a suite) names, in the order of the listing; at least one."""
-    from evalsuite.filetask import check_file_spec, is_file_spec
+    from evalsuite.registry.filetask import check_file_spec, is_file_spec
 
     if is_file_spec(pattern):
         check_file_spec(pattern)
@@ -239,7 +239,13 @@ def _match(pattern: str, tasks: Mapping[str, TaskInfo], known: Mapping[str, Any]
         names = [n for n, info in tasks.items() if pattern == info.family or pattern in info.tags]
     if not names:
         words = {word for info in tasks.values() for word in (info.family, *info.tags) if word}
-        raise UsageError(_unknown(f"no task, tag or family matches {pattern!r}", pattern, [*tasks, *sorted(words), *(f"suite:{name}" for name in known)]))
+        raise UsageError(
+            _unknown(
+                f"no task, tag or family matches {pattern!r}",
+                pattern,
+                [*tasks, *sorted(words), *(f"suite:{name}" for name in known)],
+            )
+        )
     return names
 
 

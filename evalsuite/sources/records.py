@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from evalsuite.errors import UsageError
 from evalsuite.formats import KEY
-from evalsuite.sample import Image, Message, Sample
+from evalsuite.words.sample import Image, Message, Sample
 
 if TYPE_CHECKING:
     from evalsuite.sources import Source

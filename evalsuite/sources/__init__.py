@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evalsuite import locate
 from evalsuite.errors import UsageError
-from evalsuite.prompts import Shot
-from evalsuite.records import to_sample
-from evalsuite.sample import Sample
-from evalsuite.task import Task
+from evalsuite.sources import locate
+from evalsuite.sources.records import to_sample
+from evalsuite.words.prompt import Shot
+from evalsuite.words.sample import Sample
+from evalsuite.words.task import Task
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,1 @@
+"""The words: what flows through evalsuite, as frozen dataclasses."""
