@@ -42,7 +42,10 @@ bench-hf: .venv-lm-eval/.installed
 bench-overhead: venv .venv-inspect/.installed
 	$(BIN)/python tests/bench/bench_overhead.py --inspect $(CURDIR)/.venv-inspect/bin/python
 
-$(filter-out bench-hf bench-overhead,$(BENCHES)): bench-%: venv
+bench-startup: venv .venv-lm-eval/.installed
+	$(BIN)/python tests/bench/bench_startup.py --lm-eval .venv-lm-eval/bin/lm-eval
+
+$(filter-out bench-hf bench-overhead bench-startup,$(BENCHES)): bench-%: venv
 	$(BIN)/python tests/bench/bench_$*.py
 
 .venv-lm-eval/.installed: pyproject.toml constraints.txt
