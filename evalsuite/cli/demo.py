@@ -22,7 +22,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
         "examples:\n"
         "  evalsuite demo\n"
-        "  evalsuite demo --out /tmp/sorter --steps 300 --seed 1\n"
+        "  evalsuite demo --out results/sorter --steps 300 --seed 1\n"
         "  evalsuite run --model results/demo --tasks sort_letters,arithmetic -n 8"
     )
     parser.add_argument("--out", default="results/demo", metavar="DIR", help="checkpoint directory (default: %(default)s)")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
-from evalsuite.completion import Completion, Request
-from evalsuite.sample import Sample
-from evalsuite.task import Task
+from evalsuite.words.completion import Completion, Request
+from evalsuite.words.sample import Sample
+from evalsuite.words.task import Task
 
 
 @runtime_checkable

@@ -8,14 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
-from evalsuite.completion import Completion, Request
 from evalsuite.errors import BudgetError, RequestError, UnavailableError, UsageError
 from evalsuite.models import wire
 from evalsuite.models.http import Client, Rejected
+from evalsuite.words.completion import Completion, Request
 
 if TYPE_CHECKING:
-    from evalsuite.sample import Sample
-    from evalsuite.task import Task
+    from evalsuite.words.sample import Sample
+    from evalsuite.words.task import Task
 
 _PATHS = {"chat": "/chat/completions", "completions": "/completions"}
 

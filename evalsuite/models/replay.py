@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from evalsuite.completion import Completion, Request
 from evalsuite.errors import RequestError, UsageError
 from evalsuite.runlog import RunDir, read_rows
 from evalsuite.runlog.log import decode, encode
-from evalsuite.sample import Sample
+from evalsuite.words.completion import Completion, Request
+from evalsuite.words.sample import Sample
 
 if TYPE_CHECKING:
-    from evalsuite.task import Task
+    from evalsuite.words.task import Task
 
 _log = logging.getLogger("evalsuite")
 _KEYS = ("id", "index", "problem")

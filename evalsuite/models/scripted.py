@@ -7,12 +7,12 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from evalsuite.completion import Completion, Request
 from evalsuite.errors import RequestError, UsageError
+from evalsuite.words.completion import Completion, Request
 
 if TYPE_CHECKING:
-    from evalsuite.sample import Sample
-    from evalsuite.task import Task
+    from evalsuite.words.sample import Sample
+    from evalsuite.words.task import Task
 
 _GARBAGE = "I do not know."
 

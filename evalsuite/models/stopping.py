@@ -6,7 +6,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 
-from evalsuite.thinking import FORMS, split
+from evalsuite.words.thinking import FORMS, split
 
 # Where the answer to "has thinking ended?" can change; between two marks it is constant.
 _MARK = re.compile("|".join(re.escape(t) for t in (*(tag for form in FORMS for tag in form), "<|channel|>", "<|message|>")))

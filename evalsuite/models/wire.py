@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from evalsuite.completion import Completion, Request
 from evalsuite.errors import RequestError
 from evalsuite.models import stopping
-from evalsuite.sample import Image, Message
-from evalsuite.thinking import FORMS
+from evalsuite.words.completion import Completion, Request
+from evalsuite.words.sample import Image, Message
+from evalsuite.words.thinking import FORMS
 
 # Settings at which a sampler does nothing. They are sent all the same: servers such as vLLM and SGLang fill what is missing
 # from the checkpoint's generation_config.json. One of them may be left out for a server that does not know its name.

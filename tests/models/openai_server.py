@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from evalsuite.completion import Request, Sampling
 from evalsuite.models import http
 from evalsuite.models.openai import OpenAIModel
-from evalsuite.sample import Message
+from evalsuite.words.completion import Request, Sampling
+from evalsuite.words.sample import Message
 
 
 @pytest.fixture(autouse=True)

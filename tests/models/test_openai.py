@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from openai_server import ask, chat, error, one, quick, talk  # noqa: F401
 
-from evalsuite.completion import Completion
 from evalsuite.errors import BudgetError, RequestError, UnavailableError, UsageError
 from evalsuite.models import wire
 from evalsuite.models.openai import OpenAIModel
-from evalsuite.sample import Image
+from evalsuite.words.completion import Completion
+from evalsuite.words.sample import Image
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"0" * 8
 

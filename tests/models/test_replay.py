@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from evalsuite.completion import Completion, Request, Sampling
 from evalsuite.errors import RequestError, UsageError
 from evalsuite.models.base import Model
 from evalsuite.models.replay import ReplayModel
-from evalsuite.prompts import Prompt
 from evalsuite.runlog import RunDir
-from evalsuite.sample import Message, ask
-from evalsuite.task import Task
+from evalsuite.words.completion import Completion, Request, Sampling
+from evalsuite.words.prompt import Prompt
+from evalsuite.words.sample import Message, ask
+from evalsuite.words.task import Task
 
 SAMPLES = tuple(ask(f"What is {i}?", id=f"q{i}", target=str(i)) for i in range(3))
 

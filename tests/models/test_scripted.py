@@ -6,15 +6,15 @@ import asyncio
 
 import pytest
 
-from evalsuite.completion import Completion, Request, Sampling, sample_seed
 from evalsuite.errors import RequestError, UsageError
 from evalsuite.models.base import Model
 from evalsuite.models.scripted import ScriptedModel
-from evalsuite.prompts import Prompt
-from evalsuite.sample import Message, Sample, ask
-from evalsuite.score import Score
-from evalsuite.task import Task
 from evalsuite.verifiers.base import Verifier
+from evalsuite.words.completion import Completion, Request, Sampling, sample_seed
+from evalsuite.words.prompt import Prompt
+from evalsuite.words.sample import Message, Sample, ask
+from evalsuite.words.score import Score
+from evalsuite.words.task import Task
 
 
 class Exact(Verifier):

@@ -1,0 +1,222 @@
+"""`hf`: text models through transformers, in this process, with our own micro-batcher and decode loop."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from evalsuite.errors import RequestError, UnavailableError, UsageError
+from evalsuite.models import chat as chats
+from evalsuite.models import weights
+from evalsuite.models.batching import Engine, Ticket
+from evalsuite.models.decoding import Generation, Scoring
+from evalsuite.models.loading import Checkpoint, dtype_name
+from evalsuite.models.stopping import StopWatch, find
+from evalsuite.words.completion import Completion, Request
+from evalsuite.words.sample import Sample
+from evalsuite.words.task import Task
+
+
+class HFModel:
+    """A causal LM of transformers: a checkpoint folder, a LoRA adapter's folder, or a hub id.
+
+    The weights are loaded at the first request, in an engine thread; name, identity and tokenizer need none. All requests
+    wait in one queue, from which one thread per replica takes length-sorted batches: `batch_size` rows, or, with `auto`,
+    as many as fit a token budget (`max_batch_tokens`, by default from the free memory). The samples of a request share
+    its prefill. A sample's tokens follow from its seed alone, up to the rounding of the model's own arithmetic; greedy
+    samples of one request are computed once. `Completion.logprobs` are those of `sampler.next_tokens`: the behaviour
+    policy's at the temperature used. `token_ids` include the end token; `text` has all special tokens but end, padding
+    and begin, and ends before a stop string.
+
+    `chat`: prompts through the chat template, by default where the tokenizer has one. `max_length` is the context in
+    tokens, by default the model's. `adapter` is a LoRA folder or hub id over `target`. `device_map` goes to transformers
+    and excludes `replicas`, which are one copy per GPU (on the CPU: threads over the same weights).
+
+    Raises UsageError for a folder without weights and for settings that contradict each other, UnavailableError where a
+    package is missing.
+    """
+
+    concurrency = 4096
+
+    def __init__(
+        self,
+        target: str | Path,
+        *,
+        dtype: str = "auto",
+        device: str | None = None,
+        device_map: str | dict[str, Any] | None = None,
+        batch_size: int | str = "auto",
+        max_batch_tokens: int | None = None,
+        replicas: int = 1,
+        adapter: str | Path | None = None,
+        revision: str | None = None,
+        trust_remote_code: bool = False,
+        chat: bool | str = "auto",
+        max_length: int | None = None,
+        attn_implementation: str | None = None,
+    ) -> None:
+        if batch_size != "auto" and not (str(batch_size).isdigit() and int(batch_size) > 0):
+            raise UsageError(f"batch_size={batch_size}: a number of rows, or auto")
+        for name, value in (("replicas", replicas), ("max_batch_tokens", max_batch_tokens), ("max_length", max_length)):
+            if value is not None and value < 1:
+                raise UsageError(f"{name}={value}: at least 1")
+        if device_map is not None and (replicas > 1 or device is not None):
+            raise UsageError("device_map spreads one copy by itself: leave replicas and device out")
+        folder, over = weights.place(target, revision, adapter)
+        for package in ("torch", "transformers", *(["peft"] if over else [])):
+            if importlib.util.find_spec(package) is None:
+                raise UnavailableError(f"model {target} needs {package}: pip install 'evalsuite[hf]'")
+        self.name = weights.label(target) + (f"+{weights.label(adapter)}" if adapter is not None else "")
+        self._checkpoint = Checkpoint(
+            folder=folder,
+            adapter=over,
+            dtype=dtype_name(dtype),
+            device=device,
+            device_map=device_map,
+            replicas=replicas,
+            attn_implementation=attn_implementation,
+            trust_remote_code=trust_remote_code,
+            batch_size=None if batch_size == "auto" else int(batch_size),
+            max_batch_tokens=max_batch_tokens,
+        )
+        self._chat, self._max_length = chat, max_length
+        self._pieces: dict[int, str] = {}
+        # The engine must not hold this object, or the finalizer would wait for it for ever.
+        self._engine = Engine(self._checkpoint.worker, replicas)
+        self._finalizer = weakref.finalize(self, self._engine.stop)
+
+    async def generate(self, request: Request) -> list[Completion]:
+        """`request.n` completions in the order of `request.seeds`.
+
+        `max_tokens` is clipped to the room that the context leaves. Raises RequestError for a prompt that fills the
+        context, for images and for a request that does not fit into memory alone; UnavailableError when the engine failed.
+        """
+        if request.sampling.extra:
+            raise UnavailableError(f"the hf backend has no engine arguments {', '.join(request.sampling.extra)}")
+        rendered = chats.render(self._tokenizer, request, self._uses_chat)
+        prompt = chats.encode(self._tokenizer, rendered.text, rendered.chat)
+        room = min(request.sampling.max_tokens, self._room(prompt, 1))
+        ticket = Ticket()
+        # Greedy samples are equal: one row stands for all.
+        seeds = request.seeds if request.sampling.temperature > 0 else request.seeds[:1]
+        rows = [
+            Generation(
+                prompt=prompt,
+                ticket=ticket,
+                room=room,
+                sampling=request.sampling,
+                seed=seed,
+                watch=self._watch(rendered),
+                wanted=request.logprobs,
+            )
+            for seed in seeds
+        ]
+        self._engine.submit(rows, ticket)
+        await ticket.future
+        completions = [self._completion(row, rendered) for row in rows]
+        return completions if len(completions) == request.n else completions * request.n
+
+    async def loglikelihood(self, request: Request, continuations: Sequence[str]) -> list[tuple[float, int, bool]]:
+        """For each continuation of the prompt: sum of log-probabilities (natural), number of tokens, whether it is greedy.
+
+        Context and continuation are tokenised in one piece. Raises RequestError where they do not fit the context.
+        """
+        rendered = chats.render(self._tokenizer, request, self._uses_chat)
+        ticket = Ticket()
+        rows = []
+        for continuation in continuations:
+            head, tail = chats.encode_pair(self._tokenizer, rendered.text, continuation, rendered.chat)
+            self._room(head, len(tail))
+            rows.append(Scoring(prompt=head, ticket=ticket, room=len(tail), target=tail))
+        if rows:
+            self._engine.submit(rows, ticket)
+            await ticket.future
+        return [(row.total, len(row.target), row.greedy) for row in rows]
+
+    def identity(self) -> Mapping[str, Any]:
+        """Digests of weights, adapter, tokenizer and chat template; number format; context; whether chat prompts are used."""
+        checkpoint = self._checkpoint
+        dtype = checkpoint.dtype if checkpoint.dtype != "auto" else weights.saved_dtype(checkpoint.folder) or "auto"
+        return {
+            "backend": "hf",
+            "weights": weights.digest(checkpoint.folder),
+            "adapter": weights.digest(checkpoint.adapter) if checkpoint.adapter is not None else None,
+            "dtype": dtype,
+            "chat": self._uses_chat,
+            "context": self._context,
+            **chats.digest(self._tokenizer),
+        }
+
+    def environment(self) -> Mapping[str, Any]:
+        """Versions of torch and transformers, device, attention, batch size, and the folder the weights came from."""
+        from importlib.metadata import version
+
+        import torch
+
+        checkpoint = self._checkpoint
+        gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+        return {
+            "torch": torch.__version__,
+            "transformers": version("transformers"),
+            "device": checkpoint.device or gpu or "cpu",
+            "attn_implementation": checkpoint.attn_implementation,
+            "replicas": checkpoint.replicas,
+            "batch_size": checkpoint.batch_size or "auto",
+            "folder": str(checkpoint.folder),
+        }
+
+    def prepare(self, task: Task, samples: Sequence[Sample]) -> None:
+        """Nothing to prepare."""
+
+    async def close(self) -> None:
+        """Stop after the current decode step, cancel what waits, free the weights."""
+        await asyncio.to_thread(self._finalizer)
+        self._checkpoint.release()
+
+    @property
+    def _tokenizer(self) -> Any:
+        return self._checkpoint.tokenizer
+
+    @cached_property
+    def _uses_chat(self) -> bool:
+        return chats.uses_chat(self._tokenizer, self._chat)
+
+    @cached_property
+    def _context(self) -> int | None:
+        return self._max_length or getattr(self._checkpoint.config, "max_position_embeddings", None)
+
+    def _room(self, prompt: Sequence[int], needed: int) -> int:
+        """Tokens that the context leaves after `prompt`; RequestError if fewer than `needed`."""
+        if self._context is None:
+            return 1 << 30
+        left = self._context - len(prompt)
+        if left < needed:
+            raise RequestError(
+                f"the prompt has {len(prompt)} tokens and the context {self._context}: no room for {needed} more"
+            )
+        return left
+
+    def _watch(self, rendered: chats.Rendered) -> Callable[[], StopWatch | None]:
+        if not rendered.stop:
+            return lambda: None
+        return lambda: StopWatch(self._checkpoint.decode, rendered.stop, rendered.opened, self._pieces)
+
+    def _completion(self, row: Generation, rendered: chats.Rendered) -> Completion:
+        text = self._checkpoint.decode(row.tokens)
+        if row.finish == "stop":
+            text = text[: find(text, rendered.stop, rendered.opened)]
+        return Completion(
+            text=text,
+            finish_reason=row.finish,
+            opened=rendered.opened,
+            token_ids=tuple(row.tokens),
+            logprobs=tuple(row.logprobs) if row.wanted else None,
+            prompt_tokens=len(row.prompt),
+            completion_tokens=len(row.tokens),
+            latency=row.seconds,
+        )
