@@ -1,6 +1,6 @@
 """Start-up: wall time of `--help` and of listing the tasks, evalsuite against lm-eval, as whole processes in one run.
 
-    python tests/bench/bench_startup.py [--lm-eval COMMAND]    COMMAND is the lm-eval script of a venv that has it
+python tests/bench/bench_startup.py [--lm-eval COMMAND]    COMMAND is the lm-eval script of a venv that has it
 """
 
 from __future__ import annotations

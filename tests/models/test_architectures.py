@@ -15,9 +15,9 @@ import pytest
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
-from evalsuite.completion import Completion, Request, Sampling  # noqa: E402
 from evalsuite.models.hf import HFModel  # noqa: E402
-from evalsuite.sample import Message  # noqa: E402
+from evalsuite.words.completion import Completion, Request, Sampling  # noqa: E402
+from evalsuite.words.sample import Message  # noqa: E402
 
 ENDS = {"pad_token_id": 0, "eos_token_id": 1, "bos_token_id": 1}
 SMALL = {

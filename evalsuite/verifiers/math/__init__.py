@@ -13,16 +13,17 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any, ClassVar
 
-from evalsuite.completion import Completion
-from evalsuite.sample import Sample
-from evalsuite.score import Score
 from evalsuite.verifiers.base import Verifier
 from evalsuite.verifiers.math import gates, symbolic
 from evalsuite.verifiers.math.exact import Number, number
-from evalsuite.verifiers.math.extract import Extracted, extract
+from evalsuite.verifiers.math.extraction import Extracted, extract
 from evalsuite.verifiers.math.normalize import clean, flat
-from evalsuite.verifiers.math.structural import same, same_choice
+from evalsuite.verifiers.math.structural import same
 from evalsuite.verifiers.math.values import Expr, Group, Listing, Relation, Union, Value, Words, read
+from evalsuite.verifiers.math.wording import same_choice
+from evalsuite.words.completion import Completion
+from evalsuite.words.sample import Sample
+from evalsuite.words.score import Score
 
 __all__ = ["Extracted", "MathVerifier", "equal", "extract"]
 
@@ -91,6 +92,7 @@ class MathVerifier(Verifier):
 
     name: ClassVar[str] = "math"
     version: ClassVar[int] = 1
+    deadline: ClassVar[float | None] = 2.5
     integer: bool = False
     tolerance: float | None = None
 
@@ -119,9 +121,14 @@ class MathVerifier(Verifier):
         found = extract(completion.answer_text)
         if found is None:
             return (None,)
-        return (self._targets(sample), found.answer[: gates.LONGEST + 1], found.listed, found.guesses, self._tolerance(sample), sample.problem) + (
-            () if found.how == "box" else (completion.answer_text[:301],)
-        )
+        return (
+            self._targets(sample),
+            found.answer[: gates.LONGEST + 1],
+            found.listed,
+            found.guesses,
+            self._tolerance(sample),
+            sample.problem,
+        ) + (() if found.how == "box" else (completion.answer_text[:301],))
 
     def classes(self, sample: Sample, answers: Sequence[str | None]) -> list[int | None]:
         tolerance = self._tolerance(sample)
@@ -138,7 +145,11 @@ class MathVerifier(Verifier):
                 literal = (value.value, value.percent, value.base, value.unit) if isinstance(value, Number) else flat(cleaned)
                 if literal not in literals:
                     literals[literal] = next(
-                        (n for n, seen in enumerate(first) if equal(seen, answer, tolerance=tolerance) or equal(answer, seen, tolerance=tolerance)),
+                        (
+                            n
+                            for n, seen in enumerate(first)
+                            if equal(seen, answer, tolerance=tolerance) or equal(answer, seen, tolerance=tolerance)
+                        ),
                         len(first),
                     )
                     if literals[literal] == len(first):
@@ -177,7 +188,9 @@ def _judge(target: str, found: Extracted, tolerance: float | None) -> bool:
     if found.listed is None:
         return equal(target, found.answer, tolerance=tolerance)
     if isinstance(_read(gold_text(target))[1], Listing | Union | Group):
-        return equal(target, found.listed, tolerance=tolerance) or (not found.guesses and equal(target, found.answer, tolerance=tolerance))
+        return equal(target, found.listed, tolerance=tolerance) or (
+            not found.guesses and equal(target, found.answer, tolerance=tolerance)
+        )
     parts = re.split(r", | or ", found.listed) if found.guesses else [found.answer]
     return all(equal(target, part, tolerance=tolerance) for part in parts)
 
@@ -185,7 +198,12 @@ def _judge(target: str, found: Extracted, tolerance: float | None) -> bool:
 def _restates(problem: str, targets: tuple[str, ...], answer: str) -> bool:
     """Whether an accepted answer is a formula copied from the question instead of its value."""
     cleaned, value = _read(answer)
-    if not problem or not isinstance(value, Expr | Relation) or len(flat(cleaned)) < 3 or any(flat(clean(t)) == flat(cleaned) for t in targets):
+    if (
+        not problem
+        or not isinstance(value, Expr | Relation)
+        or len(flat(cleaned)) < 3
+        or any(flat(clean(t)) == flat(cleaned) for t in targets)
+    ):
         return False
     if not re.search(r"[-+*^!]|\\(?:frac|binom|sum|int|sqrt)", cleaned):
         return False

@@ -1,1 +1,0 @@
-from evalsuite.words.task import *  # noqa

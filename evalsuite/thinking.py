@@ -1,1 +1,0 @@
-from evalsuite.words.thinking import *  # noqa
