@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
-import json
+import contextlib
+import math
 import os
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from evalsuite import __version__
-from evalsuite.errors import EvalsuiteError, UsageError
+from evalsuite.errors import EvalsuiteError, IncompleteError, UsageError
 from evalsuite.loop import Runner, TaskState, run_async
+from evalsuite.manifest import identity, manifest, now, run_id
+from evalsuite.metrics.aggregate import Target
 from evalsuite.models import load as load_model
 from evalsuite.models.base import Model
 from evalsuite.plan import Plan, Settings, make_plans
 from evalsuite.progress import Progress, make_progress
 from evalsuite.results import RunResult, suite_results, task_result, write_results
-from evalsuite.runlog import RunDir, slug
+from evalsuite.runlog import RunDir
 from evalsuite.runlog.compact import compact
 from evalsuite.sources import Where
 from evalsuite.verifiers.base import ModelVerifier
@@ -110,28 +109,76 @@ def evaluate(
     on_open: Callable[[RunDir], None] | None = None,
 ) -> RunResult:
     """Run one model over resolved plans in one run directory, going on from what is there."""
+    allowed = _allowed(max_errors, sum(len(p.samples) * p.sampling.repeats for p in plans))
+    if target not in get_args(Target):
+        raise UsageError(f"target {target!r} is not one of {', '.join(get_args(Target))}")
     _need_judge(plans, judge)
-    identity = _identity(model, plans, judge)
-    run_dir = RunDir(output / _run_id(model, plans, identity))
+    what = identity(model, plans, judge)
+    run_dir = RunDir(output / run_id(model, plans, what))
     run_dir.lock()
-    pool = default_pool()
     try:
         if fresh:
             _move_aside(run_dir)
-        plans, notes = _never_shrink(plans, run_dir.manifest())
-        manifest = _manifest(run_dir, model, plans, settings, identity)
-        run_dir.write_manifest(manifest)
+        states = [TaskState(plan, run_dir) for plan in plans]
+        notes = tuple(note for state in states if (note := state.never_shrink()))
+        record = manifest(run_dir, model, [state.plan for state in states], settings, what)
+        run_dir.write_manifest(record)
         if on_open is not None:
             on_open(run_dir)
-        states = [TaskState(plan, run_dir) for plan in plans]
-        replies = ReplyCache(run_dir.path / "judge.jsonl") if judge is not None else None
-        runner = Runner(model, states, pool, progress or make_progress(), judge, replies)
-        stopped = _drive(runner, run_dir, manifest)
-        numbers = [task_result(state.plan, state.cells, pool, target) for state in states]
-        tasks = {state.plan.name: task for state, (task, _) in zip(states, numbers)}
-        errors, wanted = sum(t.errors for t in tasks.values()), sum(t.n_questions * t.repeats for t in tasks.values())
-        incomplete = errors > _allowed(max_errors, wanted)
-        result = RunResult(
+        try:
+            stopped = _drive(model, states, run_dir, progress or make_progress(), judge)
+            return _finish(model, states, run_dir, record, suites, target, allowed, stopped, notes)
+        except BaseException as error:
+            status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+            with contextlib.suppress(OSError):  # a full disk must not hide why the run ended
+                run_dir.write_manifest(record | {"status": status, "finished": now()})
+            default_pool().close()
+            raise
+    finally:
+        run_dir.unlock()
+
+
+def _drive(
+    model: Model, states: list[TaskState], run_dir: RunDir, progress: Progress, judge: Model | None
+) -> EvalsuiteError | None:
+    """Run the loop. Returns the reason for stopping early, if there was one."""
+    replies = ReplyCache(run_dir.path / "judge.jsonl") if judge is not None else None
+
+    async def main() -> None:
+        try:
+            await Runner(model, states, default_pool(), progress, judge, replies).go()
+        finally:
+            await model.close()
+            if judge is not None:
+                await judge.close()
+
+    try:
+        run_async(main())
+    except EvalsuiteError as error:
+        return error
+    finally:
+        progress.close()
+    return None
+
+
+def _finish(
+    model: Model,
+    states: Sequence[TaskState],
+    run_dir: RunDir,
+    record: dict[str, Any],
+    suites: Mapping[str, tuple[str, ...]],
+    target: str,
+    allowed: float,
+    stopped: EvalsuiteError | None,
+    notes: tuple[str, ...],
+) -> RunResult:
+    """Numbers, Parquet, results.json and the final manifest."""
+    numbers = [task_result(state.plan, state.cells, default_pool(), target) for state in states]
+    tasks = {state.plan.name: task for state, (task, _) in zip(states, numbers)}
+    incomplete = sum(t.errors for t in tasks.values()) > allowed
+
+    def result() -> RunResult:
+        return RunResult(
             model=model.name,
             run_id=run_dir.path.name,
             path=str(run_dir.path),
@@ -143,40 +190,15 @@ def evaluate(
             stopped=str(stopped) if stopped else "",
             exit_code=stopped.exit_code if stopped else 3 if incomplete else 0,
         )
-        for state, (_, rollup) in zip(states, numbers):
-            compact(run_dir, state.plan, rollup)
-        write_results(run_dir, result, manifest)
-        run_dir.write_manifest(manifest | {"status": result.status, "stopped": result.stopped, "finished": _now()})
-        return result
-    finally:
-        run_dir.unlock()
-
-
-def _drive(runner: Runner, run_dir: RunDir, manifest: dict[str, Any]) -> EvalsuiteError | None:
-    """Run the loop; the manifest says how it ended. Returns the reason for stopping early, if there was one."""
-
-    async def main() -> None:
-        try:
-            await runner.go()
-        finally:
-            await runner.model.close()
-            if runner.judge is not None:
-                await runner.judge.close()
 
     try:
-        run_async(main())
-    except EvalsuiteError as error:
-        return error
-    except KeyboardInterrupt:
-        run_dir.write_manifest(manifest | {"status": "interrupted", "finished": _now()})
-        runner.pool.close()
-        raise
-    except BaseException:
-        run_dir.write_manifest(manifest | {"status": "failed", "finished": _now()})
-        raise
-    finally:
-        runner.progress.close()
-    return None
+        for state, (_, rollup) in zip(states, numbers):
+            compact(run_dir, state.plan, rollup)
+        write_results(run_dir, result(), record)
+        run_dir.write_manifest(record | {"status": result().status, "stopped": result().stopped, "finished": now()})
+    except OSError as error:
+        stopped = stopped or IncompleteError(f"cannot write the results to {run_dir.path}: {error.strerror}; the log is safe")
+    return result()
 
 
 def _need_judge(plans: Sequence[Plan], judge: Model | None) -> None:
@@ -189,91 +211,11 @@ def _need_judge(plans: Sequence[Plan], judge: Model | None) -> None:
             )
 
 
-def _identity(model: Model, plans: Sequence[Plan], judge: Model | None) -> dict[str, Any]:
-    """Everything that the numbers depend on. Two runs with the same identity are the same run."""
-    judged = any(isinstance(p.task.verifier, ModelVerifier) for p in plans)
-    return {
-        "model": dict(model.identity()),
-        "tasks": {p.name: p.identity() for p in plans},
-        "judge": dict(judge.identity()) if judge is not None and judged else None,
-    }
-
-
-def _run_id(model: Model, plans: Sequence[Plan], identity: Mapping[str, Any]) -> str:
-    digest = hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()[:10]
-    return f"{slug(model.name.rstrip('/').rsplit('/', 1)[-1], 40)}-{slug('+'.join(p.name for p in plans), 40)}-{digest}"
-
-
-def _never_shrink(plans: Sequence[Plan], old: Mapping[str, Any]) -> tuple[list[Plan], tuple[str, ...]]:
-    """A run that holds 32 samples per question stays a run of 32 when 8 are asked for."""
-    out, notes = [], []
-    for plan in plans:
-        held = old.get("tasks", {}).get(plan.name, {}).get("repeats", 0)
-        if held > plan.sampling.repeats:
-            notes.append(
-                f"{plan.label}: this run already has {held} samples per question, so all {held} count (--fresh starts anew)."
-            )
-            plan = dataclasses.replace(plan, sampling=dataclasses.replace(plan.sampling, repeats=held))
-        out.append(plan)
-    return out, tuple(notes)
-
-
-def _manifest(
-    run_dir: RunDir, model: Model, plans: Sequence[Plan], settings: Settings, identity: Mapping[str, Any]
-) -> dict[str, Any]:
-    return {
-        "schema": 1,
-        "run_id": run_dir.path.name,
-        "kind": "eval",
-        "status": "running",
-        "started": _now(),
-        "command": sys.argv,
-        "identity": identity,
-        "model": {"name": model.name, **model.identity()},
-        "environment": {**_environment(), **model.environment()},
-        "settings": _plain(settings),
-        "tasks": {
-            p.name: {
-                "label": p.label,
-                "identity": p.identity(),
-                "repeats": p.sampling.repeats,
-                "metrics": list(p.metrics),
-                "n_questions": len(p.samples),
-                "full_size": p.loaded.size,
-                "source": {"kind": p.loaded.kind, "location": p.loaded.location, "revision": p.loaded.revision},
-            }
-            for p in plans
-        },
-    }
-
-
-def _environment() -> dict[str, Any]:
-    """What a number should not depend on, recorded in case it does."""
-    import platform
-    from importlib.metadata import PackageNotFoundError, version
-
-    packages = {"evalsuite": __version__}
-    for name in (
-        "numpy",
-        "sympy",
-        "math-verify",
-        "latex2sympy2_extended",
-        "antlr4-python3-runtime",
-        "torch",
-        "transformers",
-        "vllm",
-    ):
-        try:
-            packages[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return {"python": platform.python_version(), "platform": platform.platform(), "host": platform.node(), "packages": packages}
-
-
 def _move_aside(run_dir: RunDir) -> None:
     """`--fresh` hides the old record; it does not destroy it."""
     old = run_dir.path.parent / ".old" / f"{run_dir.path.name}-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}"
-    for entry in list(run_dir.path.iterdir()):
+    # run.json goes last: a kill on the way leaves a directory that is still a run.
+    for entry in sorted(run_dir.path.iterdir(), key=lambda e: e.name == "run.json"):
         if entry.name != ".lock":
             old.mkdir(parents=True, exist_ok=True)
             os.replace(entry, old / entry.name)
@@ -284,29 +226,10 @@ def _allowed(max_errors: str | int, wanted: int) -> float:
     text = str(max_errors).strip()
     try:
         allowed = float(text[:-1]) / 100 * wanted if text.endswith("%") else float(int(text))
+        if not math.isfinite(allowed):
+            raise ValueError(text)
     except ValueError:
         raise UsageError(f"--max-errors {max_errors}: a count such as 5, or a share such as 2%") from None
     if allowed < 0:
         raise UsageError(f"--max-errors {max_errors}: not below zero")
     return allowed
-
-
-def _plain(settings: Settings) -> dict[str, Any]:
-    row = dataclasses.asdict(settings)
-    row["where"] = {k: None if v is None else v if isinstance(v, bool) else str(v) for k, v in row["where"].items()}
-    return row
-
-
-def settings_from(manifest: Mapping[str, Any]) -> Settings:
-    """The Settings that a run was made with."""
-    row = dict(manifest["settings"])
-    where = row.pop("where")
-    paths = {k: Path(where[k]) if where.get(k) else None for k in ("data_dir", "lock")}
-    row["metrics"] = tuple(row["metrics"]) if row["metrics"] is not None else None
-    row["extra_metrics"] = tuple(row["extra_metrics"])
-    row["sampling"] = {k: tuple(v) if isinstance(v, list) else v for k, v in row["sampling"].items()}
-    return Settings(**row | {"where": Where(offline=where["offline"], **paths), "include": tuple(row["include"])})
-
-
-def _now() -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

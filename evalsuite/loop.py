@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
+import itertools
 import os
 import signal
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from evalsuite.errors import BudgetError, EvalsuiteError, IncompleteError, RequestError, UnavailableError
+from evalsuite.errors import BudgetError, EvalsuiteError, IncompleteError, RequestError, UnavailableError, UsageError
 from evalsuite.models.base import Model
 from evalsuite.plan import Plan, requests
 from evalsuite.progress import Progress
@@ -70,8 +72,12 @@ class TaskState:
         self.unscored: dict[Key, Completion] = {}
         self._seeds: dict[Key, int] = {}
         for row in run_dir.rows(plan.name):
-            self._take(row)
-        self.resumed = len(self.cells)
+            try:
+                self._take(row)
+            except (KeyError, TypeError, ValueError) as error:
+                raise UsageError(
+                    f"{run_dir.path}: the log of {plan.name} has a row that is not a sample's ({error!r})"
+                ) from None
         self.writer: LogWriter = run_dir.writer(plan.name)
 
     def _take(self, row: Mapping[str, Any]) -> None:
@@ -94,24 +100,30 @@ class TaskState:
             have.setdefault(sample_id, set()).add(index)
         return have
 
-    def missing(self) -> int:
-        """Samples still to be asked for."""
-        have = self.done()
-        wanted = range(self.plan.sampling.repeats)
-        return sum(sum(i not in have.get(s, ()) for i in wanted) for s in self.samples)
+    def never_shrink(self) -> str:
+        """Count every sample that all questions have, also when fewer are asked for; says so if that is the case."""
+        have, asked = self.done(), self.plan.sampling.repeats
+        held = min((next(i for i in itertools.count() if i not in have.get(s, ())) for s in self.samples), default=0)
+        if held <= asked:
+            return ""
+        self.plan = dataclasses.replace(self.plan, sampling=dataclasses.replace(self.plan.sampling, repeats=held))
+        return (
+            f"{self.plan.label}: this run already has {held} samples per question, so all {held} count (--fresh starts anew)."
+        )
 
     def log(self, scored: Mapping[Key, tuple[Completion | None, Score | None]], seeds: Mapping[Key, int]) -> None:
         """Append these results; a Score of None means that only the completion is known yet."""
-        rows = []
+        rows, cells = [], {}
         for (sample_id, index), (completion, score) in scored.items():
             row: dict[str, Any] = {"id": sample_id, "i": index, "seed": seeds.get((sample_id, index))}
             if completion is not None:
                 row["completion"] = completion.to_dict()
             if score is not None:
                 row["score"] = score.to_dict()
-                self.cells[sample_id, index] = Cell.of(score, completion)
+                cells[sample_id, index] = Cell.of(score, completion)
             rows.append(row)
         self.writer.append(rows)
+        self.cells.update(cells)  # what is not on disk does not count
 
 
 class Runner:
@@ -146,7 +158,8 @@ class Runner:
             self.model.prepare(state.plan.task, state.plan.samples)
         scorers = [asyncio.create_task(self._score()) for _ in range(max(2, self.pool.workers))]
         todo = self._todo()
-        in_flight = min(self.model.concurrency, sum(len(s.samples) for s in self.states))
+        most = sum(len(s.samples) * s.plan.sampling.repeats for s in self.states)
+        in_flight = min(self.model.concurrency, most)
         askers = [asyncio.create_task(self._ask(todo)) for _ in range(in_flight)]
         try:
             await self._rescore()
@@ -165,7 +178,7 @@ class Runner:
 
     def _todo(self) -> Iterator[tuple[TaskState, Request]]:
         for state in self.states:
-            for request in requests(state.plan, state.done()):
+            for request in requests(state.plan, state.done(), self.model.one_by_one):
                 yield state, request
 
     async def _rescore(self) -> None:
@@ -258,32 +271,49 @@ async def _all(tasks: list[asyncio.Task[Any]], watched: list[asyncio.Task[Any]])
             waiting.discard(task)
 
 
-def run_async(main: Any) -> Any:
+def run_async(main: Coroutine[Any, Any, Any]) -> Any:
     """`asyncio.run` that also works inside a running loop (a notebook): then in a thread of its own.
 
     SIGTERM ends a run as Ctrl-C does: what is finished is logged, then KeyboardInterrupt.
     """
     try:
-        asyncio.get_running_loop()
+        outer = asyncio.current_task(asyncio.get_running_loop())
     except RuntimeError:
-        return asyncio.run(_with_sigterm(main))
-    outcome: dict[str, Any] = {}
-
-    def target() -> None:
-        try:
-            outcome["value"] = asyncio.run(main)
-        except BaseException as error:  # noqa: BLE001 - handed to the waiting thread
-            outcome["error"] = error
-
-    thread = threading.Thread(target=target, name="evalsuite-run")
+        return _run_here(main)
+    loop = asyncio.new_event_loop()
+    inner = loop.create_task(main)
+    thread = threading.Thread(target=_run_to_end, args=(loop, inner), name="evalsuite-run")
     thread.start()
-    thread.join()
-    if "error" in outcome:
-        raise outcome["error"]
-    return outcome["value"]
+    try:
+        # asyncio turns Ctrl-C into a cancelled task that cannot notice while this call blocks its loop: look for it.
+        while thread.is_alive() and not (outer is not None and outer.cancelling()):
+            thread.join(0.1)
+    finally:
+        if thread.is_alive():
+            loop.call_soon_threadsafe(inner.cancel)
+            thread.join()
+        loop.close()
+    if inner.cancelled():
+        raise KeyboardInterrupt
+    return inner.result()
 
 
-async def _with_sigterm(main: Any) -> Any:
-    if threading.current_thread() is threading.main_thread():
+def _run_here(main: Coroutine[Any, Any, Any]) -> Any:
+    if threading.current_thread() is not threading.main_thread():
+        return asyncio.run(main)
+    before = signal.getsignal(signal.SIGTERM)
+
+    async def with_sigterm() -> Any:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, os.kill, os.getpid(), signal.SIGINT)
-    return await main
+        return await main
+
+    try:
+        return asyncio.run(with_sigterm())
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _run_to_end(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any]) -> None:
+    with contextlib.suppress(BaseException):  # kept in the task, for whoever waits
+        loop.run_until_complete(task)
+    loop.run_until_complete(loop.shutdown_asyncgens())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -46,9 +47,14 @@ class Plan:
     prompt: Prompt
     shots: tuple[Shot, ...]
     sampling: Sampling
-    metrics: tuple[str, ...]
+    wanted_metrics: tuple[str, ...]
     seed: int
     system: str | None
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """What is reported: the wanted metrics that this many samples can give, and the average where they give none."""
+        return tuple(m for m in self.wanted_metrics if parse_metric(m).needs_n <= self.sampling.repeats) or ("avg",)
 
     @property
     def label(self) -> str:
@@ -128,19 +134,23 @@ def make_plan(task: Task, settings: Settings) -> Plan:
         prompt=_prompt(task, settings.prompt),
         shots=load_shots(task, settings.where, shots) if shots else (),
         sampling=sampling,
-        metrics=_metrics(task, settings, sampling.repeats),
+        wanted_metrics=_metrics(task, settings, sampling.repeats),
         seed=settings.seed,
         system=settings.system,
     )
 
 
-def requests(plan: Plan, done: Mapping[str, set[int]]) -> Iterator[Request]:
-    """One request per question for the sample indices that are not done yet, in the order of the samples."""
+def requests(plan: Plan, done: Mapping[str, set[int]], one_by_one: bool = False) -> Iterator[Request]:
+    """One request per question for the sample indices that are not done yet, in the order of the samples.
+
+    `one_by_one`: one request per sample, for backends whose samples share no work, so that a failure costs one sample.
+    """
     for sample in plan.samples:
         have = done.get(sample.id, set())
         missing = [i for i in range(plan.sampling.repeats) if i not in have]
         if missing:
-            yield plan.request(sample, missing)
+            for indices in [[i] for i in missing] if one_by_one else [missing]:
+                yield plan.request(sample, indices)
 
 
 def _named(task: Task) -> Task:
@@ -160,7 +170,7 @@ def _prompt(task: Task, name: str | None) -> Prompt:
 
 
 def _metrics(task: Task, settings: Settings, repeats: int) -> tuple[str, ...]:
-    """What is reported. A metric that was asked for and needs more samples is an error; a task's default is left out."""
+    """What to report. A metric that was asked for and needs more samples is an error before anything is spent."""
     asked = (settings.metrics or ()) + settings.extra_metrics
     for name in asked:
         needed = parse_metric(name).needs_n
@@ -168,15 +178,14 @@ def _metrics(task: Task, settings: Settings, repeats: int) -> tuple[str, ...]:
             raise UsageError(
                 f"{name} needs at least {needed} samples per question, and this run draws {repeats}: add -n {needed}"
             )
-    names = asked if settings.metrics else (*task.metrics, *settings.extra_metrics)
-    return tuple(n for n in dict.fromkeys(names) if parse_metric(n).needs_n <= repeats)
+    return tuple(dict.fromkeys(asked if settings.metrics else (*task.metrics, *settings.extra_metrics)))
 
 
 def _limit(limit: int | float | None, n: int) -> int:
     """`--limit`: a count, or a share of the set when below 1."""
     if limit is None:
         return n
-    if limit <= 0:
+    if not 0 < limit < math.inf:
         raise UsageError(f"--limit {limit}: a count of at least 1, or a share between 0 and 1")
     return max(1, round(limit * n)) if limit < 1 else int(limit)
 

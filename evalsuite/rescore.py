@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from evalsuite.errors import RequestError, UsageError
-from evalsuite.evaluate import settings_from
 from evalsuite.formats import read_records
 from evalsuite.loop import Cell, Key, run_async
+from evalsuite.manifest import settings_from
 from evalsuite.models import ModelRef
 from evalsuite.models.base import Model
 from evalsuite.plan import Plan, Settings, make_plans, requests
@@ -200,7 +200,7 @@ def _file_plan(path: Path, verifier: Verifier, samples: list[Any], repeats: int)
         prompt=prompt,
         shots=(),
         sampling=Sampling(repeats=repeats),
-        metrics=("avg", f"pass@{repeats}") if repeats > 1 else ("avg",),
+        wanted_metrics=("avg", f"pass@{repeats}") if repeats > 1 else ("avg",),
         seed=0,
         system=None,
     )

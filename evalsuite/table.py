@@ -39,6 +39,7 @@ def render(results: Sequence[RunResult]) -> str:
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """An aligned Markdown table."""
+    rows = [[str(cell).replace("|", "\\|").replace("\n", " ") for cell in row] for row in rows]
     widths = [max(len(str(cell)) for cell in column) for column in zip(header, *rows)]
     right = [name in _RIGHT for name in header]
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
+import signal
+import threading
 from dataclasses import dataclass, replace
 
 import pytest
@@ -32,6 +35,8 @@ class Equals(Verifier):
 
 class FakeModel:
     """Answers by a function of (sample id, index); counts what it was asked."""
+
+    one_by_one = False
 
     def __init__(self, answer, concurrency=8, tag="fake"):
         self.name, self.concurrency, self.answer, self.tag = tag, concurrency, answer, tag
@@ -270,11 +275,77 @@ def test_a_second_writer_is_refused(go, tmp_path):
     held.unlock()
 
 
+def test_results_that_cannot_be_written_are_still_shown(go, monkeypatch):
+    import errno
+
+    from evalsuite import evaluate
+
+    def full(*args):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(evaluate, "compact", full)
+    result = go(FakeModel(half))
+    assert result.exit_code == 3 and "No space left on device; the log is safe" in result.stopped
+    assert result.tasks["toy"].metrics["avg@4"].value == 0.5
+    monkeypatch.undo()
+    model = FakeModel(half)
+    assert go(model).exit_code == 0 and model.asked == []
+
+
+def test_backends_whose_samples_share_nothing_lose_one_sample_at_a_time(go):
+    model = FakeModel(lambda s, i: RequestError("no") if (s, i) == ("q3", 2) else s[1:])
+    model.one_by_one = True
+    assert go(model).tasks["toy"].errors == 1
+
+
+def test_an_interrupted_extension_does_not_count_as_done(go):
+    go(FakeModel(half), make_task(repeats=2))
+    go(FakeModel(lambda s, i: RequestError("no") if int(s[1:]) > 9 else s[1:]), make_task(repeats=6))
+    model = FakeModel(half)
+    again = go(model, make_task(repeats=2))
+    assert model.asked == [] and again.exit_code == 0 and next(iter(again.tasks["toy"].metrics)) == "avg@2"
+    import pyarrow.parquet as pq
+
+    assert pq.read_table(f"{again.path}/samples/toy.parquet").num_rows == 40
+    assert {q["errors"] for q in pq.read_table(f"{again.path}/questions/toy.parquet").to_pylist()} == {0}
+
+
+def test_extension_brings_back_metrics_that_need_more_samples(go):
+    task = make_task(repeats=1, metrics=("pass@2",))
+    assert list(go(FakeModel(half), task).tasks["toy"].metrics) == ["avg"]
+    go(FakeModel(half), make_task(repeats=4, metrics=("pass@2",)))
+    assert list(go(FakeModel(half), task).tasks["toy"].metrics) == ["pass@2"]
+
+
+def test_a_log_row_of_something_else_is_named(go):
+    result = go(FakeModel(half))
+    with open(f"{result.path}/log/toy.0.jsonl", "a") as log:
+        log.write('{"a": 1}\n')
+    with pytest.raises(UsageError, match="a row that is not a sample's"):
+        go(FakeModel(half))
+
+
 def test_inside_a_running_loop(go):
     async def notebook():
         return go(FakeModel(half))
 
     assert asyncio.run(notebook()).exit_code == 0
+
+
+def test_interrupt_inside_a_running_loop_ends_the_run(go, tmp_path):
+    class Slow(FakeModel):
+        async def generate(self, request):
+            asyncio.get_running_loop().call_later(0.2, os.kill, os.getpid(), signal.SIGINT)
+            await asyncio.sleep(60)
+
+    async def notebook():
+        go(Slow(right))
+
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(notebook())
+    assert not [t for t in threading.enumerate() if t.name == "evalsuite-run"]
+    (run,) = [RunDir(p.parent) for p in tmp_path.glob("*/run.json")]
+    assert run.manifest()["status"] == "interrupted"
 
 
 def test_limit_marks_the_task_as_partial(go):
@@ -300,7 +371,7 @@ def test_benchmark_target_is_narrower_for_questions_that_differ(go):
 
 def test_max_errors_spellings():
     assert _allowed("5", 100) == 5 and _allowed("5%", 200) == 10 and _allowed(0, 10) == 0
-    for wrong in ("x", "-1", "5.5", "%"):
+    for wrong in ("x", "-1", "5.5", "%", "nan%", "inf%"):
         with pytest.raises(UsageError, match="--max-errors"):
             _allowed(wrong, 10)
 

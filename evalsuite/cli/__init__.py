@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import importlib
+import io
 import os
 import shlex
 import sys
@@ -84,8 +85,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _call(command, args: argparse.Namespace, words: Sequence[str]) -> int:  # type: ignore[no-untyped-def]
+    import signal
+    import threading
+
     from evalsuite.errors import EvalsuiteError
 
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends a command as Ctrl-C does
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that cannot show a character must not cost the table
     try:
         return int(command(args) or 0)
     except EvalsuiteError as error:

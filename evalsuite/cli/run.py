@@ -50,7 +50,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default="population",
         help="what intervals are about: new questions of this kind, or these very questions (default: %(default)s)",
     )
-    out.add_argument("--json", action="store_true", help="print JSON instead of the table")
+    out.add_argument("--json", action="store_true", help="print JSON instead of the table (a list for several models)")
     out.add_argument("--dry-run", action="store_true", help="show prompts, counts and detectable difference; ask nothing")
     out.add_argument("--watch", action="store_true", help="keep looking for new checkpoints under --model until Ctrl-C")
     out.add_argument("--log-samples", action="store_true", help="accepted for lm-eval's sake: samples are always logged")
@@ -58,12 +58,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Evaluate; print the table or JSON; return the worst exit code."""
-    from evalsuite.errors import UsageError
+    from evalsuite.errors import EvalsuiteError
     from evalsuite.plan import make_plans
 
     settings = options.settings(args)
     tasks = options.task_names(args)
-    if args.watch:
+    if args.watch and not args.dry_run:
         return _watch(args)
     refs = options.model_refs(args)
     settings = options.default_repeats(settings, refs)
@@ -72,11 +72,19 @@ def main(args: argparse.Namespace) -> int:
         _dry_run(plans, len(refs), args.json)
         return 0
     judge = options.judge(args)
-    results = [_evaluate(ref.open(), plans, suites, settings, judge, args) for ref in refs]
-    if not results:
-        raise UsageError(f"--model {args.model}: no model found")
-    _print(results, args.json)
-    return max(r.exit_code for r in results)
+    results, codes = [], []
+    for ref in refs:
+        try:
+            results.append(_evaluate(ref.open(), plans, suites, settings, judge, args))
+            codes.append(results[-1].exit_code)
+        except EvalsuiteError as error:  # the other models' numbers are not lost with this one
+            if len(refs) == 1:
+                raise
+            print(f"evalsuite: error: {ref.name}: {error}", file=sys.stderr)
+            codes.append(error.exit_code)
+    if results:
+        _print(results, args.json)
+    return max(codes)
 
 
 def _evaluate(
@@ -126,6 +134,7 @@ def _watch(args: argparse.Namespace) -> int:
     """Evaluate every checkpoint under `--model` once, then wait for more. Ends with Ctrl-C."""
     import time
 
+    from evalsuite.errors import EvalsuiteError
     from evalsuite.plan import make_plans
 
     settings = options.settings(args)
@@ -134,9 +143,12 @@ def _watch(args: argparse.Namespace) -> int:
     seen: set[Any] = set()
     while True:
         for ref in options.ready_checkpoints(args, seen):
-            _print([_evaluate(ref.open(), plans, suites, settings, judge, args)], args.json)
-            sys.stdout.flush()
             seen.add(ref)
+            try:
+                _print([_evaluate(ref.open(), plans, suites, settings, judge, args)], args.json)
+                sys.stdout.flush()
+            except EvalsuiteError as error:
+                print(f"evalsuite: error: {ref.name}: {error}", file=sys.stderr)
         time.sleep(options.WATCH_SECONDS)
 
 

@@ -15,13 +15,15 @@ class Model(Protocol):
     """The one async seam. A backend derives from nothing; it has these members.
 
     `name` is what tables print. `concurrency` is how many requests it wants in flight: an engine that batches by itself
-    asks for many. `generate` returns exactly `request.n` completions in the order of `request.seeds`; it raises
+    asks for many. `one_by_one` says that the samples of a request share no work (each is a call of its own), so that they are
+    better asked for singly and a failure costs one. `generate` returns exactly `request.n` completions in the order of `request.seeds`; it raises
     `RequestError` when this request failed for good (the run goes on), `BudgetError` when a budget is spent and
     `UnavailableError` when nothing further can succeed (the run stops, resumable).
     """
 
     name: str
     concurrency: int
+    one_by_one: bool
 
     async def generate(self, request: Request) -> list[Completion]:
         """`request.n` completions, one per seed, in order."""

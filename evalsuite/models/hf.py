@@ -41,6 +41,8 @@ class HFModel:
     package is missing.
     """
 
+    one_by_one = False
+
     concurrency = 4096
 
     def __init__(

@@ -39,6 +39,8 @@ class OpenAIModel:
     key, no quota, nobody listening, unknown model), BudgetError where a budget is spent.
     """
 
+    one_by_one = True
+
     def __init__(
         self,
         target: str,

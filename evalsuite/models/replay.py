@@ -39,6 +39,8 @@ class ReplayModel:
     not there.
     """
 
+    one_by_one = True
+
     concurrency = 256
 
     def __init__(self, target: str) -> None:

@@ -25,6 +25,8 @@ class ScriptedModel:
     only on the sample's seed. A question for which the verifier can write no gold raises RequestError.
     """
 
+    one_by_one = False
+
     def __init__(self, target: str, *, latency: float = 0.0, concurrency: int = 256) -> None:
         kind, _, value = target.partition(":")
         if kind not in ("oracle", "constant", "noisy") or (kind == "oracle") == bool(value) or latency < 0 or concurrency < 1:

@@ -44,6 +44,8 @@ class VLLMModel:
     the engine does not have.
     """
 
+    one_by_one = False
+
     concurrency = 1024
 
     def __init__(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,8 +71,8 @@ def _sample_rows(run: RunDir, plan: Plan, rollup: Mapping[str, Mapping[str, Any]
     samples = {s.id: s for s in plan.samples}
     for row in last_rows(run, plan.name):
         sample = samples.get(row["id"])
-        if sample is None:
-            continue
+        if sample is None or row["i"] >= plan.sampling.repeats:
+            continue  # of an earlier, larger run that never got that far for every question
         completion, score = row.get("completion", {}), row.get("score", {})
         classes = rollup[sample.id].get("classes")
         yield {
@@ -127,6 +128,8 @@ def _question_schema(rollup: Mapping[str, Mapping[str, Any]]) -> Any:
 def _question_rows(run: RunDir, plan: Plan, rollup: Mapping[str, Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     sums: dict[str, dict[str, float]] = {}
     for row in last_rows(run, plan.name):
+        if row["i"] >= plan.sampling.repeats:
+            continue
         question = sums.setdefault(
             row["id"], dict.fromkeys(("n", "c", "sum", "sum_sq", "no_answer", "truncated", "tok", "ntok"), 0)
         )
@@ -167,17 +170,17 @@ def _write(path: Path, schema: Any, rows: Iterable[Mapping[str, Any]]) -> None:
     import pyarrow.parquet as pq
 
     path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(f".{path.name}.*"):
+        left.unlink()  # by a writer that was killed: the run's lock is ours
     beside = path.with_name(f".{path.name}.{os.getpid()}")
-    with pq.ParquetWriter(beside, schema, compression="zstd") as writer:
-        block: list[Mapping[str, Any]] = []
-        for row in rows:
-            block.append({k: _text(v) for k, v in row.items()})
-            if len(block) == _ROWS:
+    try:
+        with pq.ParquetWriter(beside, schema, compression="zstd") as writer:
+            stream = iter(rows)
+            while block := [{k: _text(v) for k, v in row.items()} for row in islice(stream, _ROWS)]:
                 writer.write_table(pa.Table.from_pylist(block, schema=schema))
-                block = []
-        if block:
-            writer.write_table(pa.Table.from_pylist(block, schema=schema))
-    os.replace(beside, path)
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def _text(value: Any) -> Any:

@@ -178,6 +178,27 @@ def test_several_models_in_one_table(tmp_path):
     assert "scripted:oracle" in out.stdout and "scripted:constant:x" in out.stdout
 
 
+def test_one_model_that_cannot_be_opened_costs_only_its_own_numbers(tmp_path):
+    out = evalsuite("run", "--model", "scripted:oracle", "replay:nope.jsonl", "--tasks", TASK, "-n", "1", cwd=tmp_path)
+    assert out.returncode == 2 and "nope.jsonl" in out.stderr and "| sort_letters" in out.stdout
+
+
+def test_sigterm_ends_a_run_as_ctrl_c_does(tmp_path):
+    words = run_words("--model-args", "latency=0.05,concurrency=2")
+    child = subprocess.Popen([*COMMAND, *words], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    log = _wait_for_lines(tmp_path, 4)
+    child.send_signal(signal.SIGTERM)
+    assert "to go on:" in child.communicate(timeout=30)[1] and child.returncode == 130
+    assert json.loads((log.parent.parent / "run.json").read_text())["status"] == "interrupted"
+
+
+def test_a_terminal_that_cannot_show_a_character(tmp_path):
+    (tmp_path / "q.jsonl").write_text('{"id": "1", "problem": "\\u4f60 \\ud83d\\ude00?", "target": "5"}\n')
+    words = ["run", "--model", "scripted:oracle", "--tasks", "q.jsonl:math", "--dry-run"]
+    out = evalsuite(*words, cwd=tmp_path, env={"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"})
+    assert out.returncode == 0 and "\\u4f60" in out.stdout
+
+
 def test_dry_run_asks_nothing(tmp_path):
     out = evalsuite(*run_words("--dry-run"), cwd=tmp_path)
     assert out.returncode == 0 and out.stdout.count("-- prompt") == 3 and "smallest difference" in out.stdout
