@@ -21,7 +21,7 @@ from evalsuite.progress import Progress
 from evalsuite.runlog import LogWriter, RunDir
 from evalsuite.verifiers.base import ModelVerifier
 from evalsuite.verifiers.pool import Pool
-from evalsuite.words.completion import Completion, Request
+from evalsuite.words.completion import Completion, Request, sample_seed
 from evalsuite.words.score import Score
 
 if TYPE_CHECKING:
@@ -70,7 +70,6 @@ class TaskState:
         self.samples = {s.id: s for s in plan.samples}
         self.cells: dict[Key, Cell] = {}
         self.unscored: dict[Key, Completion] = {}
-        self._seeds: dict[Key, int] = {}
         for row in run_dir.rows(plan.name):
             try:
                 self._take(row)
@@ -111,11 +110,12 @@ class TaskState:
             f"{self.plan.label}: this run already has {held} samples per question, so all {held} count (--fresh starts anew)."
         )
 
-    def log(self, scored: Mapping[Key, tuple[Completion | None, Score | None]], seeds: Mapping[Key, int]) -> None:
+    def log(self, scored: Mapping[Key, tuple[Completion | None, Score | None]]) -> None:
         """Append these results; a Score of None means that only the completion is known yet."""
         rows, cells = [], {}
         for (sample_id, index), (completion, score) in scored.items():
-            row: dict[str, Any] = {"id": sample_id, "i": index, "seed": seeds.get((sample_id, index))}
+            seed = sample_seed(self.plan.seed, self.plan.name, sample_id, index)
+            row: dict[str, Any] = {"id": sample_id, "i": index, "seed": seed}
             if completion is not None:
                 row["completion"] = completion.to_dict()
             if score is not None:
@@ -145,8 +145,8 @@ class Runner:
     ) -> None:
         self.model, self.states, self.pool, self.progress = model, states, pool, progress
         self.judge, self.replies = judge, replies
-        self._queue: asyncio.Queue[tuple[TaskState, Key, int | None, Completion]] = asyncio.Queue(_BACKLOG)
-        self._pending: dict[tuple[str, Key], tuple[TaskState, int | None, Completion]] = {}
+        self._queue: asyncio.Queue[tuple[TaskState, Key, Completion]] = asyncio.Queue(_BACKLOG)
+        self._pending: dict[tuple[str, Key], tuple[TaskState, Completion]] = {}
         self._stop: EvalsuiteError | None = None
         self._failed = self._answered = 0
         self._threads = ThreadPoolExecutor(max(2, pool.workers), thread_name_prefix="evalsuite-score")
@@ -161,8 +161,8 @@ class Runner:
         most = sum(len(s.samples) * s.plan.sampling.repeats for s in self.states)
         in_flight = min(self.model.concurrency, most)
         askers = [asyncio.create_task(self._ask(todo)) for _ in range(in_flight)]
+        askers.append(asyncio.create_task(self._rescore()))
         try:
-            await self._rescore()
             await _all(askers, scorers)
             await _all([asyncio.create_task(self._queue.join())], scorers)
         finally:
@@ -184,11 +184,11 @@ class Runner:
     async def _rescore(self) -> None:
         for state in self.states:
             for key, completion in list(state.unscored.items()):
-                await self._put(state, key, None, completion)
+                await self._put(state, key, completion)
 
-    async def _put(self, state: TaskState, key: Key, seed: int | None, completion: Completion) -> None:
-        self._pending[state.plan.name, key] = (state, seed, completion)
-        await self._queue.put((state, key, seed, completion))
+    async def _put(self, state: TaskState, key: Key, completion: Completion) -> None:
+        self._pending[state.plan.name, key] = (state, completion)
+        await self._queue.put((state, key, completion))
 
     async def _ask(self, todo: Iterator[tuple[TaskState, Request]]) -> None:
         for state, request in todo:
@@ -203,16 +203,16 @@ class Runner:
                 self._stop = error
                 return
             except Exception as error:  # noqa: BLE001 - one sample's failure must not cost the others
-                self._fail(state, dict(zip(keys, request.seeds)), error)
+                self._fail(state, keys, error)
                 continue
             self._answered += 1
-            for key, seed, completion in zip(keys, request.seeds, completions):
-                await self._put(state, key, seed, completion)
+            for key, completion in zip(keys, completions):
+                await self._put(state, key, completion)
 
-    def _fail(self, state: TaskState, seeds: Mapping[Key, int], error: Exception) -> None:
+    def _fail(self, state: TaskState, keys: list[Key], error: Exception) -> None:
         text = str(error) if isinstance(error, EvalsuiteError) else f"{type(error).__name__}: {error}"
         score = Score(None, "error", feedback=text[:500])
-        self._log(state, {key: (None, score) for key in seeds}, seeds)
+        self._log(state, {key: (None, score) for key in keys})
         self._failed += 1
         if self._failed >= _HOPELESS and not self._answered and self._stop is None:
             self._stop = IncompleteError(f"the first {self._failed} requests all failed; the last one: {text}")
@@ -222,15 +222,14 @@ class Runner:
             batch = [await self._queue.get()]
             while len(batch) < _BATCH and not self._queue.empty():
                 batch.append(self._queue.get_nowait())
-            groups: dict[str, list[tuple[TaskState, Key, int | None, Completion]]] = {}
+            groups: dict[str, list[tuple[TaskState, Key, Completion]]] = {}
             for entry in batch:
                 groups.setdefault(entry[0].plan.name, []).append(entry)
             for group in groups.values():
                 state = group[0][0]
-                completions = {key: completion for _, key, _, completion in group}
+                completions = {key: completion for _, key, completion in group}
                 scores = await self._verify(state, completions)
-                seeds = {key: seed for _, key, seed, _ in group if seed is not None}
-                self._log(state, {key: (completions[key], scores[key]) for key in completions}, seeds)
+                self._log(state, {key: (completions[key], scores[key]) for key in completions})
                 for key in completions:
                     del self._pending[state.plan.name, key]
             for _ in batch:
@@ -246,18 +245,16 @@ class Runner:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, self.pool.score, verifier, items)
 
-    def _log(
-        self, state: TaskState, scored: Mapping[Key, tuple[Completion | None, Score | None]], seeds: Mapping[Key, int]
-    ) -> None:
-        state.log(scored, seeds)
+    def _log(self, state: TaskState, scored: Mapping[Key, tuple[Completion | None, Score | None]]) -> None:
+        state.log(scored)
         self.progress.advance(state.plan.label, [state.cells[key] for key in scored])
 
     def _keep_unscored(self) -> None:
         """Completions that no verifier has seen yet are logged as they are: the next run only verifies them."""
-        for (_, key), (state, seed, completion) in self._pending.items():
-            if seed is not None:  # one that came from the log is there already
+        for (_, key), (state, completion) in self._pending.items():
+            if key not in state.unscored:  # what came from the log is there already
                 with contextlib.suppress(IncompleteError):  # a full disk is reported by whoever met it first
-                    state.log({key: (completion, None)}, {key: seed})
+                    state.log({key: (completion, None)})
         self._pending.clear()
 
 
