@@ -130,7 +130,8 @@ class Runner:
     """Drives one model over the tasks of one run directory.
 
     `max_errors` is not judged here: the loop finishes what it can and the caller decides. It stops early only when
-    nothing can succeed (`UnavailableError`, a spent budget, a full disk, nothing but failures) and raises the reason
+    nothing can succeed (`UnavailableError`, settings that the backend refuses, a spent budget, a full disk, nothing but
+    failures) and raises the reason
     after everything finished has been logged.
     """
 
@@ -199,7 +200,7 @@ class Runner:
                 completions = await self.model.generate(request)
                 if len(completions) != request.n:
                     raise RequestError(f"{self.model.name} gave {len(completions)} completions, {request.n} were asked for")
-            except (UnavailableError, BudgetError) as error:
+            except (UnavailableError, BudgetError, UsageError) as error:
                 self._stop = error
                 return
             except Exception as error:  # noqa: BLE001 - one sample's failure must not cost the others

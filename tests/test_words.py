@@ -21,6 +21,11 @@ def test_digest_depends_on_content_and_not_on_id():
     assert picture.digest() != Sample(id="p", messages=(Message("user", (Image(b"abd"), "what?")),)).digest()
 
 
+def test_lists_become_tuples():
+    sample = Sample(id="0", messages=[Message("user", "q")], choices=["a", "b"])
+    assert sample.choices == ("a", "b") and sample.messages == (Message("user", "q"),)
+
+
 def test_public_sample_has_no_gold():
     sample = ask("q", id="0", target="gold", tests={"a": 1}, privileged={"solution": "because"}, metadata={"level": 1})
     public = sample.public()
@@ -127,3 +132,25 @@ def test_request_needs_a_seed_per_index():
 def test_sampling_refuses_what_no_engine_takes(wrong):
     with pytest.raises(ValueError, match=r"must be|out of range"):
         Sampling(**wrong)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"temperature": "abc"},
+        {"temperature": float("nan")},
+        {"temperature": float("inf")},
+        {"max_tokens": 5.5},
+        {"max_tokens": True},
+        {"repeats": "3"},
+        {"stop": "x"},
+        {"stop": (5,)},
+        {"thinking": "yes"},
+        {"effort": 3},
+        {"template_args": 5},
+    ],
+)
+def test_sampling_refuses_values_of_the_wrong_kind(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        Sampling(**wrong)
+    assert Sampling(temperature=1, stop=["a"], effort="low", thinking=False).to_dict()["stop"] == ["a"]

@@ -82,8 +82,9 @@ def main(args: argparse.Namespace) -> int:
                 raise
             print(f"evalsuite: error: {ref.name}: {error}", file=sys.stderr)
             codes.append(error.exit_code)
-    if results:
-        _print(results, args.json)
+    shown = [r for r in results if not r.stopped or any(t.coverage for t in r.tasks.values())]
+    if shown:
+        _print(shown, args.json)
     return max(codes)
 
 
@@ -105,7 +106,8 @@ def _evaluate(
         on_open=lambda run_dir: print(f"run: {run_dir.path}", file=sys.stderr),
     )
     if result.stopped:
-        print(f"evalsuite: stopped early: {result.stopped}\nThe same command goes on from here.", file=sys.stderr)
+        again = "" if result.exit_code == 2 else "\nThe same command goes on from here."
+        print(f"evalsuite: stopped early: {result.stopped}{again}", file=sys.stderr)
     elif result.exit_code:
         print(
             f"evalsuite: incomplete: {sum(t.errors for t in result.tasks.values())} samples have no value "

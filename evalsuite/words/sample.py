@@ -52,6 +52,10 @@ class Sample:
     cluster: str | None = None
     privileged: Mapping[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        for name in ("messages", "choices", "tools"):  # a list would make the sample unhashable where it is cached
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+
     @property
     def problem(self) -> str:
         """Text of the last user turn."""
