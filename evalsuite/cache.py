@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
+
+from evalsuite.errors import UsageError
+from evalsuite.files import write_atomically
 
 
 def cache_dir() -> Path:
@@ -29,18 +31,5 @@ def write_json(name: str, value: dict[str, Any]) -> None:
 
     A folder that cannot be written (a read-only home) is no error: a cache is only ever a saving.
     """
-    with contextlib.suppress(OSError):
-        write_atomic(cache_dir() / name, json.dumps(value).encode())
-
-
-def write_atomic(path: Path, data: bytes) -> None:
-    """Write `data` beside `path` and rename it into place. Raises OSError where that fails, and leaves nothing behind."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        Path(temporary).replace(path)
-    except OSError:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with contextlib.suppress(UsageError):
+        write_atomically(cache_dir() / name, json.dumps(value).encode())

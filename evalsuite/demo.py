@@ -104,6 +104,8 @@ def train(out: str | Path, steps: int = 120, seed: int = 0, progress: Progress |
     """
     if steps < 1:
         raise UsageError(f"--steps {steps}: at least 1")
+    if not 0 <= seed < 2**63:
+        raise UsageError(f"--seed {seed}: from 0 to 2**63 - 1")
     out = Path(out)
     try:
         out.mkdir(parents=True, exist_ok=True)

@@ -72,7 +72,7 @@ def run(
         prompt=prompt,
         system=system,
         seed=seed,
-        where=Where(data_dir=Path(data_dir).expanduser() if data_dir else None, offline=offline),
+        where=Where(data_dir=Path(os.path.expanduser(data_dir)) if data_dir else None, offline=offline),
         include=tuple(include),
     )
     if isinstance(model, str):
@@ -122,6 +122,7 @@ def evaluate(
         states = [TaskState(plan, run_dir) for plan in plans]
         notes = tuple(note for state in states if (note := state.never_shrink()))
         record = manifest(run_dir, model, [state.plan for state in states], settings, what)
+        record["suites"] = {name: list(members) for name, members in suites.items()}
         run_dir.write_manifest(record)
         if on_open is not None:
             on_open(run_dir)

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from evalsuite.files import write_atomically
 from evalsuite.metrics.aggregate import Aggregate, aggregate, macro
 from evalsuite.metrics.reduce import parse_metric
-from evalsuite.runlog import RunDir, write_atomically
+from evalsuite.runlog import RunDir
 
 if TYPE_CHECKING:
     from evalsuite.loop import Cell

@@ -15,7 +15,7 @@ LIBRARY = ROOT / "evalsuite"
 
 # A folder is a room of its own name; these files at the top of evalsuite/ belong to one, every other file there to `run`: the
 # loop and everything that stands on it.
-ROOMS = {"words": {"__init__", "errors"}, "ground": {"cache", "formats"}}
+ROOMS = {"words": {"__init__", "errors"}, "ground": {"cache", "files", "formats"}}
 MAY_IMPORT = {
     "words": {"words"},
     "ground": {"words", "ground"},

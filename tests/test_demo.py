@@ -80,6 +80,13 @@ def test_a_seed_gives_the_same_weights(tmp_path: Path) -> None:
     assert made[0]["loss"] == made[1]["loss"] != made[2]["loss"]
 
 
+@pytest.mark.parametrize("seed", [-1, 2**63])
+def test_seeds_that_no_generator_takes(tmp_path: Path, seed: int) -> None:
+    with pytest.raises(UsageError, match="--seed"):
+        demo.train(tmp_path / "demo", seed=seed)
+    assert not (tmp_path / "demo").exists()
+
+
 def test_user_errors(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="at least 1"):
         demo.train(tmp_path, steps=0)

@@ -395,10 +395,34 @@ def test_a_data_file_is_a_task(tmp_path: Path) -> None:
     spec = f"{path}:exact"
     assert select(spec).tasks == (spec,)
     made = load_task(spec)
-    assert made.name == spec and made.verifier.name == "exact"
+    assert made.name == "my,problems.jsonl:exact" and made.verifier.name == "exact"
     loaded = load(made, Where())
     assert [(s.id, s.problem, s.target) for s in loaded.samples] == [("1", "1/2 + 1/2?", "1"), ("2", "x?", "4")]
     assert loaded.kind == "local" and len(loaded.revision) == 64
+
+
+def test_a_data_file_is_the_same_task_however_its_path_is_spelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in (tmp_path, tmp_path / "sub"):
+        folder.mkdir(exist_ok=True)
+        (folder / "a.jsonl").write_text('{"problem": "1?", "target": "1"}\n')
+    (tmp_path / "link.jsonl").symlink_to("a.jsonl")
+    specs = ["a.jsonl:math", "./a.jsonl:math", "sub/../a.jsonl:math", f"{tmp_path}/a.jsonl:math"]
+    assert {load_task(spec).name for spec in specs} == {"a.jsonl:math"}
+    assert select(specs).tasks == (f"{tmp_path}/a.jsonl:math",)
+    assert select("a.jsonl:math,a.jsonl:text,link.jsonl:math").tasks == tuple(
+        f"{tmp_path}/{name}" for name in ("a.jsonl:math", "a.jsonl:text", "link.jsonl:math")
+    )
+    with pytest.raises(UsageError, match=r"/a\.jsonl:math and .*/sub/a\.jsonl:math are two files of one name"):
+        select("a.jsonl:math,sub/a.jsonl:math")
+
+
+def test_a_data_file_in_a_suite_goes_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"problem": "1?", "target": "1"}\n')
+    tasks = tmp_path / "mine.py"
+    tasks.write_text(f'from evalsuite.registry import suite\nsuite("own", tasks=("{tmp_path}/a.jsonl:math",))\n')
+    chosen = select("suite:own", [tasks])
+    assert chosen.suites == {"own": ("a.jsonl:math",)} and chosen.tasks == (f"{tmp_path}/a.jsonl:math",)
 
 
 def test_data_files_for_other_verifiers(tmp_path: Path) -> None:
@@ -423,7 +447,7 @@ def test_data_files_for_other_verifiers(tmp_path: Path) -> None:
     [
         ("{}", "name its verifier too, as in .*:math"),
         ("{}:maths", "no verifier 'maths'; verifiers: math, choice"),
-        ("gone.jsonl:math", "the file gone.jsonl is not there"),
+        ("gone.jsonl:math", r"the file .*/gone\.jsonl is not there"),
     ],
 )
 def test_data_file_specs_that_are_wrong(tmp_path: Path, spec: str, message: str) -> None:

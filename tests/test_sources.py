@@ -492,3 +492,31 @@ def test_real_sets(data_dir: Path) -> None:
         loaded = load(make(source), where)
         assert len(loaded.samples) == n and all(holds(s) for s in loaded.samples)
     assert load(make(cases[2][0]), where).label("popqa") == "popqa[1000/14267]"
+
+
+def test_samples_that_cannot_be_made_name_the_task() -> None:
+    def broken() -> list[Sample]:
+        raise KeyError("column")
+
+    for source in (broken, lambda: (_ for _ in [ask("x", id="1"), 1 // 0]), lambda: None):
+        with pytest.raises(UsageError, match=r"task toy: its samples cannot be made: (KeyError|ZeroDivision|TypeError)"):
+            load(make(source), Where())
+
+    def refused() -> list[Sample]:
+        raise UsageError("level 9 is too high")
+
+    with pytest.raises(UsageError, match=r"^level 9"):
+        load(make(refused), Where())
+
+
+def test_an_id_that_is_no_text(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"sample 2 has the id 'a\\ud800', which holds half a surrogate pair"):
+        samples(
+            tmp_path,
+            [{"id": "\u00e9\U0001f600", "problem": "x", "answer": "y"}, {"id": "a\ud800", "problem": "x", "answer": "y"}],
+        )
+
+
+def test_worked_examples_below_zero() -> None:
+    with pytest.raises(UsageError, match="not below 0"):
+        load_shots(make([ask("x", id="1")], fewshot=(Shot("p", "a"),)), Where(), -1)

@@ -74,6 +74,16 @@ def test_prompt_keeps_images_and_earlier_turns():
         ("◁think▷a◁/think▷7", False, "7", True),
         ("<|channel|>analysis<|message|>hm<|end|><|start|>assistant<|channel|>final<|message|>7<|return|>", False, "7", True),
         ("<|channel|>analysis<|message|>hm \\boxed{7}", False, "", False),
+        ("<|channel|>analysis<|message|>hm<|end|><|channel|>final <|constrain|>json<|message|>4", False, "4", True),
+        ("<|channel|>analysis", False, "", False),
+        ("<|start|>assistant<|channel|>analysis", False, "", False),
+        ("The token <|channel|> opens a channel: 7", False, "The token <|channel|> opens a channel: 7", True),
+        ("<|begin_of_thought|>a<|end_of_thought|>7", False, "7", True),
+        ("<|begin_of_thought|>a", False, "", False),
+        ("<|START_THINKING|>a<|END_THINKING|>7", False, "7", True),
+        ("<Think>a</THINK>7", False, "7", True),
+        ("<Thinking>a", False, "", False),
+        ("[Think] is a word: 7", False, "[Think] is a word: 7", True),
     ],
 )
 def test_split_of_reasoning_and_answer(text, opened, answer, closed):

@@ -41,8 +41,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Write the rows; a count goes to stderr."""
     from evalsuite.errors import UsageError
+    from evalsuite.files import write_atomically
     from evalsuite.formats import read_records
-    from evalsuite.runlog import write_atomically
     from evalsuite.runlog.convert import convert, convert_lm_eval
     from evalsuite.runlog.log import encode
 

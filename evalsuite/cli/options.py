@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,13 +67,13 @@ def add_tasks(parser: argparse.ArgumentParser, required: bool = True) -> None:
         "-t",
         required=required,
         metavar="TASKS",
-        help="names, globs, tags, family:NAME, suite:NAME, FILE.jsonl:VERIFIER; comma separated",
+        help="names, globs, tags, family:NAME, suite:NAME, FILE.jsonl:VERIFIER (a path without commas); comma separated",
     )
-    group.add_argument("--repeats", "-n", type=_positive, metavar="N", help="samples per question (default: the task's own)")
+    group.add_argument("--repeats", "-n", type=positive, metavar="N", help="samples per question (default: the task's own)")
     group.add_argument("--k", metavar="K,...", help="report pass@K for these K as well")
     group.add_argument("--metrics", metavar="M,...", help="report these: avg, pass@8, maj@8, pass^4, g_pass@8_0.5, mg_pass@8")
     group.add_argument("--limit", "-L", type=float, metavar="N|SHARE", help="only the first N questions, or a share below 1")
-    group.add_argument("--num-fewshot", "-f", type=int, metavar="K", help="worked examples in the prompt")
+    group.add_argument("--num-fewshot", "-f", type=_not_negative, metavar="K", help="worked examples in the prompt")
     group.add_argument("--prompt", metavar="NAME", help="one of the task's other prompts (see: evalsuite tasks show)")
     group.add_argument("--system-instruction", metavar="TEXT", help="system message instead of the prompt's own")
     group.add_argument(
@@ -108,14 +109,14 @@ def settings(args: argparse.Namespace) -> Settings:
         repeats=args.repeats,
         limit=args.limit,
         num_fewshot=args.num_fewshot,
-        sampling=_sampling(parse_args(args.gen_kwargs), args),
+        sampling=_sampling(parse_args(args.gen_kwargs, "--gen_kwargs"), args),
         metrics=metrics,
         extra_metrics=tuple(f"pass@{k}" for k in _split(args.k)),
         prompt=args.prompt,
         system=args.system_instruction,
         seed=args.seed,
         where=Where(
-            data_dir=Path(args.data_dir).expanduser() if args.data_dir else None,
+            data_dir=folder(args.data_dir),
             offline=args.offline,
             lock=Path(args.lock) if args.lock else None,
         ),
@@ -128,12 +129,17 @@ def task_names(args: argparse.Namespace) -> list[str]:
     return _split(args.tasks)
 
 
-def model_refs(args: argparse.Namespace) -> list[ModelRef]:
-    """What --model names, in order, without opening anything."""
+def folder(given: str | None) -> Path | None:
+    """The folder that a flag names, `~` expanded; None without one."""
+    return Path(os.path.expanduser(given)) if given else None
+
+
+def model_refs(args: argparse.Namespace, waiting: bool = False) -> list[ModelRef]:
+    """What --model names, in order, without opening anything; `waiting` as in `models.resolve`."""
     from evalsuite.models import parse_args, resolve
 
     given = parse_args(args.model_args) | _backend_args(args)
-    refs = [ref for spec in args.model for ref in resolve(spec, given)]
+    refs = [ref for spec in args.model for ref in resolve(spec, given, waiting=waiting)]
     return list(dict.fromkeys(refs))
 
 
@@ -152,7 +158,7 @@ def judge(args: argparse.Namespace) -> Model | None:
     from evalsuite.errors import UsageError
     from evalsuite.models import parse_args, resolve
 
-    given = parse_args(args.judge_args) | ({"base_url": args.judge_base_url} if args.judge_base_url else {})
+    given = parse_args(args.judge_args, "--judge-args") | ({"base_url": args.judge_base_url} if args.judge_base_url else {})
     refs = resolve(args.judge, given)
     if len(refs) != 1:
         raise UsageError(f"--judge {args.judge}: names {len(refs)} models, one is needed")
@@ -161,18 +167,15 @@ def judge(args: argparse.Namespace) -> Model | None:
 
 def ready_checkpoints(args: argparse.Namespace, seen: set[ModelRef]) -> list[ModelRef]:
     """Checkpoints under --model that are not in `seen` and whose files have not changed for a while."""
-    from evalsuite.errors import UsageError
-
-    try:
-        refs = model_refs(args)
-    except UsageError:
-        return []  # the folder is still empty
     quiet = time.time() - 2 * WATCH_SECONDS
-    return [r for r in refs if r not in seen and _newest(Path(r.target)) < quiet]
+    return [r for r in model_refs(args, waiting=True) if r not in seen and _newest(Path(r.target)) < quiet]
 
 
-def _newest(folder: Path) -> float:
-    return max((f.stat().st_mtime for f in folder.rglob("*") if f.is_file()), default=float("inf"))
+def _newest(checkpoint: Path) -> float:
+    try:
+        return max((f.stat().st_mtime for f in checkpoint.rglob("*") if f.is_file()), default=float("inf"))
+    except FileNotFoundError:  # training is deleting it
+        return float("inf")
 
 
 def _backend_args(args: argparse.Namespace) -> dict[str, Any]:
@@ -191,22 +194,27 @@ def _backend_args(args: argparse.Namespace) -> dict[str, Any]:
 
 def _sampling(given: dict[str, Any], args: argparse.Namespace) -> dict[str, Any]:
     """Fields of Sampling from --gen_kwargs and the flags; what is not a field goes to the engine as it is."""
+    from evalsuite.errors import UsageError
     from evalsuite.words.completion import Sampling
 
-    known = {f.name for f in dataclasses.fields(Sampling)} - {"repeats", "extra"}
+    if "repeats" in given:
+        raise UsageError("--gen_kwargs repeats: the number of samples per question is -n N")
+    sample = given.pop("do_sample", True)
+    if not isinstance(sample, bool):
+        raise UsageError(f"--gen_kwargs do_sample={sample}: true or false")
+    known = {f.name for f in dataclasses.fields(Sampling)} - {"extra"}
     out: dict[str, Any] = {}
     extra: dict[str, Any] = {}
     for key, value in given.items():
         key = _SAMPLING.get(key, key)
-        if key == "do_sample":
-            if not value:
-                out["temperature"] = 0.0
-        elif key == "stop":
-            out["stop"] = (value,) if isinstance(value, str) else tuple(value)
+        if key == "stop":
+            out["stop"] = tuple(value) if isinstance(value, list) else (value,)
         elif key in known:
             out[key] = value
         else:
             extra[key] = value
+    if not sample:
+        out["temperature"] = 0.0  # greedy, whatever temperature stands beside it
     if extra:
         out["extra"] = extra
     if args.thinking is not None:
@@ -220,13 +228,21 @@ def _split(text: str | None) -> list[str]:
     return [word.strip() for word in (text or "").split(",") if word.strip()]
 
 
-def _positive(text: str) -> int:
+def positive(text: str) -> int:
+    """An argument that is a whole number from 1."""
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} is not at least 1")
     return value
 
 
+def _not_negative(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text} is below 0")
+    return value
+
+
 def _batch_size(text: str) -> int | str:
     """A number of rows, or lm-eval's `auto` and `auto:N`."""
-    return "auto" if text.split(":")[0] == "auto" else _positive(text)
+    return "auto" if text.split(":")[0] == "auto" else positive(text)

@@ -29,7 +29,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--task", metavar="TASKS", help="score against these tasks (default for a run: all of its tasks)")
     parser.add_argument("--verifier", metavar="NAME", help="score a file whose rows have a target: math, choice, text, ...")
     parser.add_argument("--diff", action="store_true", help="list verdicts that changed; exit 10 if any did")
-    parser.add_argument("--repeats", "-n", type=int, metavar="N", help="samples per question (default: as recorded)")
+    parser.add_argument(
+        "--repeats", "-n", type=options.positive, metavar="N", help="samples per question (default: as recorded)"
+    )
     parser.add_argument("--limit", "-L", type=float, metavar="N|SHARE", help="only the first N questions")
     parser.add_argument("--data-dir", metavar="DIR", help="folder with benchmark files (default: $EVALSUITE_DATA)")
     parser.add_argument("--offline", action="store_true", help="never touch the network")
@@ -48,21 +50,25 @@ def main(args: argparse.Namespace) -> int:
     from evalsuite.sources import Where
 
     path = Path(args.what)
+    folder = options.folder(args.data_dir)
     judge = options.judge(args)
     tasks = [t.strip() for t in (args.task or "").split(",") if t.strip()]
     if path.is_file():
         if bool(tasks) == bool(args.verifier):
             raise UsageError(f"{path} is a file: say --task TASK (gold from the task) or --verifier NAME (gold in the file)")
         if args.verifier:
+            _refuse(args, ("data_dir", "include_path", "limit", "repeats"), "--verifier reads gold and completions from FILE")
             result, changes = score_rows(path, args.verifier, judge)
         else:
-            where = Where(data_dir=Path(args.data_dir).expanduser() if args.data_dir else None, offline=args.offline)
+            where = Where(data_dir=folder, offline=args.offline)
             settings = Settings(repeats=args.repeats, limit=args.limit, where=where, include=tuple(args.include_path))
             result, changes = rescore_file(path, tasks, settings, judge)
     else:
         if args.verifier:
             raise UsageError("--verifier goes with a file; a run is scored by its tasks' own verifiers")
-        result, changes = rescore_run(RunDir.find(args.what, Path(args.output_path)), tasks, judge)
+        _refuse(args, ("limit", "repeats"), "a run is scored as it was recorded")
+        run = RunDir.find(args.what, Path(args.output_path))
+        result, changes = rescore_run(run, tasks, judge, data_dir=folder, offline=args.offline, include=args.include_path)
     if args.json:
         print(json.dumps(result.to_dict() | {"changed": [str(c) for c in changes]}, indent=1))
     else:
@@ -74,3 +80,12 @@ def main(args: argparse.Namespace) -> int:
         if changes:
             return 10
     return result.exit_code
+
+
+def _refuse(args: argparse.Namespace, names: tuple[str, ...], why: str) -> None:
+    """Raises UsageError for a flag that would be without effect here."""
+    from evalsuite.errors import UsageError
+
+    for name in names:
+        if getattr(args, name):
+            raise UsageError(f"--{name.replace('_', '-')} does not apply: {why}")

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from evalsuite.cli import options
+
 if TYPE_CHECKING:
     from evalsuite.checks import CheckResult
     from evalsuite.sources import Where
@@ -185,6 +187,7 @@ def _test(args: argparse.Namespace) -> int:
     for number, name in enumerate(names, 1):
         print(f"[{number}/{len(names)}] {name}", file=sys.stderr, flush=True)
         task = registry.load_task(name, args.include_path)
+        name = task.name
         try:
             loaded = load(task, where)
             shots = load_shots(task, where, task.num_fewshot)
@@ -245,8 +248,7 @@ def _pin(args: argparse.Namespace) -> int:
     from pathlib import Path
 
     from evalsuite import registry
-    from evalsuite.cache import write_atomic
-    from evalsuite.errors import UsageError
+    from evalsuite.files import write_atomically
     from evalsuite.sources import pin
     from evalsuite.sources.locate import read_lock
 
@@ -262,10 +264,7 @@ def _pin(args: argparse.Namespace) -> int:
         for name, entry in entries.items():
             place = entry.get("local") or entry.get("hub") or "generated"
             print(f"{name}: {place} {entry.get('revision') or entry.get('sha256')}")
-    try:
-        write_atomic(path, json.dumps(dict(sorted(lock.items())), indent=1).encode() + b"\n")
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be written: {error.strerror or error}") from None
+    write_atomically(path, json.dumps(dict(sorted(lock.items())), indent=1).encode() + b"\n")
     print(f"{len(tasks)} tasks pinned in {path}; use it with --lock {path}", file=sys.stderr)
     return 0
 
@@ -276,4 +275,4 @@ def _where(args: argparse.Namespace) -> Where:
     from evalsuite.sources import Where
 
     lock = Path(args.lock) if getattr(args, "lock", None) else None
-    return Where(Path(args.data_dir).expanduser() if args.data_dir else None, args.offline, lock)
+    return Where(options.folder(args.data_dir), args.offline, lock)

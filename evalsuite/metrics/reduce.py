@@ -119,7 +119,7 @@ def pass_at_k(n: ArrayLike, c: ArrayLike, k: int) -> Floats:
     rest = np.maximum(misses - k, 0)
     # Paired so that c = 0 cancels to exactly 0.
     none_right = (log[misses] - log[n]) + (log[n - k] - log[rest])
-    return np.where(misses < k, 1.0, -np.expm1(none_right))
+    return np.where(misses < k, 1.0, -np.expm1(none_right)) + 0.0  # no -0.0 where none is right
 
 
 def pass_hat_k(n: ArrayLike, c: ArrayLike, k: int) -> Floats:

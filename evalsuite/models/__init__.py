@@ -6,10 +6,11 @@ import difflib
 import importlib
 import importlib.util
 import inspect
+import itertools
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from glob import glob
 from pathlib import Path
@@ -40,10 +41,19 @@ LM_EVAL = {
     "openai-completions": ("openai", "model", {"endpoint": "completions"}),
 }
 _RENAMED = {"num_concurrent": "concurrency"}  # lm-eval's argument -> ours, for the openai backend
-_ON_DISK = ("hf", "vllm", "replay")
+_LOADED = ("hf", "vllm")  # backends whose targets are checkpoints
 _WEIGHTS = ("*.safetensors", "*.bin")
 _HUB_ID = r"\w[\w.-]*(/[\w.-]+)?"
 _CONFIGS = ("config.json", "adapter_config.json")
+_KINDS = {
+    "int": (int,),
+    "float": (int, float),
+    "bool": (bool,),
+    "str": (str,),
+    "Path": (Path,),
+    "None": (type(None),),
+    "Mapping[str, str]": (Mapping,),
+}
 
 __all__ = ["BACKENDS", "ModelRef", "load", "parse_args", "resolve"]
 
@@ -78,11 +88,12 @@ class ModelRef:
         module, _, attribute = place.partition(":")
         make = getattr(importlib.import_module(module), attribute)
         accepted = list(inspect.signature(make).parameters.values())[1:]
-        names = [p.name for p in accepted if p.kind is not p.VAR_KEYWORD]
-        if len(names) == len(accepted):
-            for name in self.args:
-                if name not in names:
-                    raise UsageError(f"backend {self.backend!r} has no argument {name!r}{_near(name, names)}")
+        kinds = {p.name: str(p.annotation) for p in accepted if p.kind is not p.VAR_KEYWORD}
+        for name, value in self.args.items():
+            if name not in kinds and len(kinds) == len(accepted):
+                raise UsageError(f"backend {self.backend!r} has no argument {name!r}{_near(name, kinds)}")
+            if not _fits(value, kinds.get(name, "Any")):
+                raise UsageError(f"backend {self.backend!r}: {name}={value!r} is not of the kind {kinds[name]}")
         return make(self.target, **self.args)
 
 
@@ -94,28 +105,36 @@ def load(spec: str, model_args: Mapping[str, Any] | None = None) -> Model:
     return refs[0].open()
 
 
-def resolve(spec: str, model_args: Mapping[str, Any] | None = None) -> list[ModelRef]:
+def resolve(spec: str, model_args: Mapping[str, Any] | None = None, *, waiting: bool = False) -> list[ModelRef]:
     """The models that `--model` names, checkpoints of a folder or glob in the order of their step numbers.
 
     `spec` is a local checkpoint or hub id, `backend:target`, a glob, a folder of checkpoints, several of these with commas
     between, or lm-eval's backend name with `pretrained=` (or `model=`) among `model_args`. Nothing heavy is imported. Raises
     UsageError for an unknown backend and for a path that is not a checkpoint.
+
+    `waiting` is for a folder, or a glob in one, that training writes into: what has no weights yet is left out, and there may
+    be nothing yet. Everything else that could be named is a UsageError then.
     """
     args = dict(model_args or {})
     parts = [spec] if spec.startswith("scripted:constant:") else _split(spec)  # a constant may hold commas
-    refs = [ref for part in parts for ref in _resolve(part, args)]
-    if not refs:
+    refs = [ref for part in parts for ref in _resolve(part, args, _written if waiting else _paths)]
+    if other := [ref.name for ref in refs if waiting and ref.backend not in _LOADED]:
+        raise UsageError(f"--watch looks for checkpoints in a folder, and {other[0]} is none")
+    if not refs and not (waiting and parts):
         raise UsageError("--model is empty: give a checkpoint, a hub id, or backend:target")
     return list(dict.fromkeys(refs))
 
 
-def parse_args(text: str) -> dict[str, Any]:
-    """`"a=1,b=true,c=x,d=[1,2]"` as a dict: values are JSON where they parse, else text. Raises UsageError without `=`."""
+def parse_args(text: str, flag: str = "--model_args") -> dict[str, Any]:
+    """`"a=1,b=true,c=x,d=[1,2]"`, given by `flag`, as a dict: values are JSON where they parse, else text.
+
+    Raises UsageError without `=`.
+    """
     values: dict[str, Any] = {}
     for part in _split(text):
         name, found, value = part.partition("=")
         if not found or not name.strip():
-            raise UsageError(f"--model_args wants name=value pairs with commas between, and got {part!r}")
+            raise UsageError(f"{flag} wants name=value pairs with commas between, and got {part!r}")
         values[name.strip()] = _value(value.strip())
     return values
 
@@ -128,6 +147,18 @@ def _value(text: str) -> Any:
         return json.loads(text)
     except ValueError:
         return text
+
+
+def _fits(value: Any, annotation: str) -> bool:
+    """Whether a value is of the kind that a constructor's annotation asks for; what is not among `_KINDS` may be anything."""
+    kinds = [part.strip() for part in annotation.split(" | ")]
+    if not _KINDS.keys() >= set(kinds):
+        return True
+    if isinstance(value, Mapping):
+        return "Mapping[str, str]" in kinds and all(isinstance(v, str) for v in value.values())
+    if isinstance(value, bool):
+        return "bool" in kinds
+    return isinstance(value, tuple(kind for name in kinds for kind in _KINDS[name])) and value == value  # and no NaN
 
 
 def _split(text: str) -> list[str]:
@@ -146,31 +177,29 @@ def _split(text: str) -> list[str]:
     return [part.strip() for part in (*parts, text[start:]) if part.strip()]
 
 
-def _resolve(spec: str, args: Mapping[str, Any]) -> Iterator[ModelRef]:
+def _resolve(spec: str, args: Mapping[str, Any], paths: Callable[[str], list[str]]) -> Iterator[ModelRef]:
     if spec in LM_EVAL or spec in BACKENDS:
         ref = _as_lm_eval(spec, args)
-        for path in _paths(ref.target) if ref.backend in ("hf", "vllm") else [ref.target]:
+        for path in paths(ref.target) if ref.backend in _LOADED else [ref.target]:
             yield ModelRef(ref.backend, path, ref.args)
         return
     backend, found, target = spec.partition(":")
     if not found or os.path.exists(spec):
         if re.fullmatch(_HUB_ID, spec) and "/" in spec and not os.path.exists(spec) and Path(spec).parent.is_dir():
             raise UsageError(f"{spec} does not exist, though {Path(spec).parent} does; a hub id of that name is hf:{spec}")
-        for path in _paths(spec):
+        for path in paths(spec):
             yield ModelRef(_engine(), path, args)
         return
     if backend not in BACKENDS:
         raise UsageError(f"no backend {backend!r} (in --model {spec}){_near(backend, BACKENDS)}")
     if not target:
         raise UsageError(f"--model {spec} names no target: {backend}:NAME")
-    if backend not in _ON_DISK:
-        yield ModelRef(backend, target, args)
-    elif backend == "replay":
-        for path in _matches(target) if _is_glob(target) else [target]:
-            yield ModelRef(backend, path, args)
+    if backend in _LOADED:
+        found_paths = paths(target)
     else:
-        for path in _paths(target):
-            yield ModelRef(backend, path, args)
+        found_paths = _matches(target) if backend == "replay" and _is_glob(target) else [target]
+    for path in found_paths:
+        yield ModelRef(backend, path, args)
 
 
 def _as_lm_eval(spec: str, args: Mapping[str, Any]) -> ModelRef:
@@ -193,10 +222,9 @@ def _paths(target: str) -> list[str]:
         if not found:
             raise UsageError(f"nothing that matches {target} is a checkpoint: a folder with {' or '.join(_CONFIGS)}")
         return [_checked(Path(match)) for match in found]
-    path = Path(target).expanduser()
+    path = Path(os.path.expanduser(target))
     if path.is_dir():
-        inside = [] if _has_config(path) else [str(folder) for folder in path.iterdir() if _has_config(folder)]
-        return [_checked(Path(folder)) for folder in sorted(inside, key=_natural)] or [_checked(path)]
+        return [_checked(folder) for folder in _inside(path)] or [_checked(path)]
     if path.exists():
         hint = f"; recorded completions are --model replay:{target}" if path.suffix == ".jsonl" else ""
         raise UsageError(f"{target} is a file, and a checkpoint is a directory{hint}")
@@ -207,8 +235,28 @@ def _paths(target: str) -> list[str]:
     return [target]
 
 
+def _written(target: str) -> list[str]:
+    """The checkpoints that a folder or a glob holds by now and that have weights. Raises UsageError without a folder."""
+    path = Path(os.path.expanduser(target))
+    folder = Path(*itertools.takewhile(lambda part: not _is_glob(part), path.parts)) if _is_glob(target) else path
+    if not folder.is_dir():
+        raise UsageError(f"--watch looks for checkpoints in a folder, and {folder} is none")
+    inside = [Path(p) for p in sorted(glob(str(path)), key=_natural)] if _is_glob(target) else _inside(path) or [path]
+    return [str(p) for p in inside if _has_config(p) and _has_weights(p)]
+
+
+def _inside(folder: Path) -> list[Path]:
+    """The checkpoints in a folder that is none itself, in the order of their steps."""
+    found = [] if _has_config(folder) else [str(path) for path in folder.iterdir() if _has_config(path)]
+    return [Path(path) for path in sorted(found, key=_natural)]
+
+
 def _has_config(path: Path) -> bool:
     return any((path / name).is_file() for name in _CONFIGS)
+
+
+def _has_weights(path: Path) -> bool:
+    return any(any(path.glob(pattern)) for pattern in _WEIGHTS)
 
 
 def _checked(path: Path) -> str:
@@ -216,7 +264,7 @@ def _checked(path: Path) -> str:
     if not _has_config(path):
         hint = f"; the completions of a run are --model replay:{path}" if (path / "run.json").is_file() else ""
         raise UsageError(f"{path} is not a checkpoint: it has no {' or '.join(_CONFIGS)}, and neither has a folder in it{hint}")
-    if not any(any(path.glob(pattern)) for pattern in _WEIGHTS):
+    if not _has_weights(path):
         raise UsageError(f"{path} has a configuration and no weights: no {' or '.join(_WEIGHTS)} in it")
     return str(path)
 

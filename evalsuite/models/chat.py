@@ -6,6 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from evalsuite.errors import RequestError, UsageError
+from evalsuite.models.stopping import checked
 from evalsuite.words.completion import Request
 from evalsuite.words.thinking import FORMS
 
@@ -43,14 +44,14 @@ def render(tokenizer: PreTrainedTokenizerBase, request: Request, chat: bool) -> 
     With `chat`, the tokenizer's template over the messages; `enable_thinking`, `reasoning_effort` and `template_args` go
     to it, and a system turn that the template refuses or drops is put ahead of the first user turn. A last turn of the
     assistant is continued. Without `chat`, `request.plain` (else the messages' text) and its additional stop strings.
-    Raises RequestError for images and for messages that the template refuses.
+    Raises RequestError for images and for messages that the template refuses, UsageError for an empty stop string.
     """
     if any(not isinstance(m.content, str) and any(not isinstance(p, str) for p in m.content) for m in request.messages):
         raise RequestError("this backend reads text only, and the prompt holds an image")
     sampling = request.sampling
     if not chat:
         text = request.plain if request.plain is not None else "\n\n".join(m.text for m in request.messages)
-        return Rendered(text, False, (*sampling.stop, *request.plain_stop), _opened(text))
+        return Rendered(text, False, checked((*sampling.stop, *request.plain_stop)), _opened(text))
     arguments: dict[str, Any] = dict(sampling.template_args)
     if sampling.thinking is not None:
         arguments["enable_thinking"] = sampling.thinking
@@ -60,7 +61,7 @@ def render(tokenizer: PreTrainedTokenizerBase, request: Request, chat: bool) -> 
         arguments["tools"] = [dict(tool) for tool in request.tools]
     messages = [{"role": m.role, "content": m.text} for m in request.messages]
     text = _apply(tokenizer, messages, arguments)
-    return Rendered(text, True, sampling.stop, _opened(text))
+    return Rendered(text, True, checked(sampling.stop), _opened(text))
 
 
 def encode(tokenizer: PreTrainedTokenizerBase, text: str, chat: bool) -> list[int]:

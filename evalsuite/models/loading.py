@@ -65,6 +65,17 @@ class Checkpoint:
             raise UsageError(f"model {self.folder}: transformers cannot read config.json ({error})") from error
         return config.get_text_config()
 
+    @property
+    def positions(self) -> int | None:
+        """Tokens of context that the model was made for; None where config.json does not say."""
+        return getattr(self.config, "max_position_embeddings", None)
+
+    @property
+    def extends(self) -> bool:
+        """Whether positions beyond `positions` can be computed: rotary and ALiBi ones can, rows of a table cannot."""
+        settings = self.config.to_dict()
+        return any(value for name, value in settings.items() if name.startswith(("rope_", "rotary_emb", "rotary_pct", "alibi")))
+
     @cached_property
     def ends(self) -> frozenset[int]:
         """Ids that end a sample: the tokenizer's end token and those of generation_config.json and config.json."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -23,7 +24,9 @@ Recorded = Mapping[int, Completion]  # sample index -> completion
 Key = tuple[str | None, str, str]  # task (None: any), kind of key, key
 
 
-class _Row(NamedTuple):
+class Recording(NamedTuple):
+    """What a row has recorded: completions, and a verdict (or None) for each."""
+
     completions: tuple[Completion, ...]
     scores: tuple[float | None, ...]
 
@@ -44,7 +47,7 @@ class ReplayModel:
     concurrency = 256
 
     def __init__(self, target: str) -> None:
-        path = Path(target).expanduser()
+        path = Path(os.path.expanduser(target))
         self.name, self._path = f"replay:{path.name}", path
         self._run = path.is_dir()
         if self._run and not (path / "run.json").is_file():
@@ -121,7 +124,7 @@ class ReplayModel:
     def _of_file(
         self, task: str, samples: Sequence[Sample]
     ) -> tuple[Mapping[str, Recorded], Mapping[str, Mapping[int, float | None]]]:
-        rows: dict[str, _Row] = {}
+        rows: dict[str, Recording] = {}
         for position, sample in enumerate(samples):
             keys = {"id": sample.id, "index": str(position), "problem": _plain(sample.problem)}
             fitting = (self._rows.get((of, kind, keys[kind])) for of in (task, None) for kind in _KEYS)
@@ -132,13 +135,13 @@ class ReplayModel:
         return found, {sample_id: dict(enumerate(row.scores)) for sample_id, row in rows.items()}
 
 
-def _read(path: Path) -> tuple[dict[Key, _Row], str]:
+def _read(path: Path) -> tuple[dict[Key, Recording], str]:
     """Rows of a file, and the sha256 of the file."""
     try:
         data = path.read_bytes()
     except OSError as error:
         raise UsageError(f"cannot read recorded completions {path}: {error.strerror}") from None
-    rows: dict[Key, _Row] = {}
+    rows: dict[Key, Recording] = {}
     at: dict[Key, int] = {}
     lines = data.split(b"\n")
     for number, line in enumerate(lines, 1):
@@ -165,7 +168,7 @@ def _read(path: Path) -> tuple[dict[Key, _Row], str]:
     return rows, hashlib.sha256(data).hexdigest()
 
 
-def _row(row: Mapping[str, Any]) -> tuple[Key, _Row]:
+def _row(row: Mapping[str, Any]) -> tuple[Key, Recording]:
     """Key and completions of one row. Raises ValueError saying what is wrong with it."""
     kind = next((name for name in _KEYS if row.get(name) is not None), None)
     if kind is None:
@@ -175,6 +178,11 @@ def _row(row: Mapping[str, Any]) -> tuple[Key, _Row]:
         raise ValueError(f"index {key!r} is not a whole number from 0")
     if task is not None and not isinstance(task, str):
         raise ValueError(f"task {task!r} is not a name")
+    return (task, kind, _plain(key) if kind == "problem" else str(key)), read_row(row)
+
+
+def read_row(row: Mapping[str, Any]) -> Recording:
+    """`completions`, `finish_reason` and `scores` of one row. Raises ValueError saying what is wrong with them."""
     recorded = row.get("completions")
     if not isinstance(recorded, list) or not recorded:
         raise ValueError("completions is not a list with at least one completion")
@@ -190,11 +198,11 @@ def _row(row: Mapping[str, Any]) -> tuple[Key, _Row]:
             completions.append(Completion.from_dict({"finish_reason": reason, **item}))
         else:
             raise ValueError(f"completion {item!r:.80} is neither a string nor an object with a text")
-    scores = row.get("scores") or [None] * len(recorded)
+    scores = [None] * len(recorded) if row.get("scores") is None else row["scores"]
     if not isinstance(scores, list) or len(scores) != len(recorded) or not all(map(_is_score, scores)):
         raise ValueError(f"scores is not a list of {len(recorded)} numbers in [0, 1] or null")
     verdicts = tuple(None if score is None else float(score) for score in scores)
-    return (task, kind, _plain(key) if kind == "problem" else str(key)), _Row(tuple(completions), verdicts)
+    return Recording(tuple(completions), verdicts)
 
 
 def _is_score(value: Any) -> bool:

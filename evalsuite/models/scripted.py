@@ -29,10 +29,12 @@ class ScriptedModel:
 
     def __init__(self, target: str, *, latency: float = 0.0, concurrency: int = 256) -> None:
         kind, _, value = target.partition(":")
-        if kind not in ("oracle", "constant", "noisy") or (kind == "oracle") == bool(value) or latency < 0 or concurrency < 1:
+        if kind not in ("oracle", "constant", "noisy") or (kind == "oracle") == bool(value):
             raise UsageError(
                 f"scripted:{target} is not one of scripted:oracle, scripted:constant:TEXT, scripted:noisy:ACCURACY"
             )
+        if not latency >= 0 or concurrency < 1:
+            raise UsageError(f"scripted: latency ({latency}) >= 0 seconds, concurrency ({concurrency}) >= 1")
         try:
             self._accuracy = float(value) if kind == "noisy" else 1.0
         except ValueError:
@@ -46,9 +48,9 @@ class ScriptedModel:
         self._wrong: dict[str, tuple[str, ...]] = {}
 
     def prepare(self, task: Task, samples: Sequence[Sample]) -> None:
-        """Collect the gold answers."""
+        """Collect the gold answers. Raises UsageError for a target that the verifier cannot read."""
         if self._constant is None:
-            golds = self._golds[task.name] = {sample.id: task.verifier.gold(sample) for sample in samples}
+            golds = self._golds[task.name] = {sample.id: _gold(task, sample) for sample in samples}
             self._wrong[task.name] = tuple(dict.fromkeys(gold for gold in golds.values() if gold is not None))
 
     async def generate(self, request: Request) -> list[Completion]:
@@ -96,3 +98,10 @@ class ScriptedModel:
             return _GARBAGE
         other = wrong[int.from_bytes(draw[8:16], "big") % len(wrong)]
         return other if other != gold else wrong[(wrong.index(gold) + 1) % len(wrong)]
+
+
+def _gold(task: Task, sample: Sample) -> str | None:
+    try:
+        return task.verifier.gold(sample)
+    except Exception as error:  # the target is the user's data: what is wrong with it is said, not traced
+        raise UsageError(f"task {task.name}, sample {sample.id!r}: no gold answer: {error}") from error

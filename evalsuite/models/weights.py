@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from evalsuite.cache import read_json, write_json
 from evalsuite.errors import UnavailableError, UsageError
 
 _UNWANTED = ("original/*", "onnx/*", "*.onnx", "consolidated*", "*.gguf", "*.h5", "*.msgpack")
+_PICKLED = ("pytorch_model*.bin", "adapter_model.bin")  # and not training_args.bin, optimizer.bin and the like
 _SMALL = ("*.json", "*.jinja", "*.model", "*.txt", "*.py", "*.tiktoken")
 _VOLATILE = {"transformers_version", "_name_or_path", "_from_model_config"}
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -22,7 +24,7 @@ def locate(target: str | Path, revision: str | None = None) -> Path:
 
     Raises UsageError for what is neither, UnavailableError where the hub cannot be reached.
     """
-    path = Path(target).expanduser()
+    path = Path(os.path.expanduser(target))
     if path.is_dir():
         return path
     name = str(target)
@@ -36,7 +38,7 @@ def locate(target: str | Path, revision: str | None = None) -> Path:
 
     try:
         folder = fetch(*_SMALL, "*.safetensors")
-        return folder if weight_files(folder) else fetch(*_SMALL, "*.safetensors", "*.bin")
+        return folder if weight_files(folder) else fetch(*_SMALL, "*.safetensors", *_PICKLED)
     except (RepositoryNotFoundError, HFValidationError) as error:
         raise UsageError(f"model {name}: neither a folder here nor a repository on the hub that you can read") from error
     except (LocalEntryNotFoundError, OSError) as error:
@@ -90,7 +92,7 @@ def lora_rank(adapter: Path) -> int:
 
 def label(target: str | Path) -> str:
     """What tables print: the hub id, or the folder's name (with its parent's for `checkpoint-*`, which says nothing alone)."""
-    path = Path(target).expanduser()
+    path = Path(os.path.expanduser(target))
     if not path.is_dir():
         return str(target)
     path = path.resolve()
@@ -99,9 +101,7 @@ def label(target: str | Path) -> str:
 
 def weight_files(folder: Path) -> list[Path]:
     """The files with weights, by name: safetensors, else PyTorch ones. Optimizer and trainer state are none."""
-    return sorted(folder.glob("*.safetensors")) or sorted(
-        [*folder.glob("pytorch_model*.bin"), *folder.glob("adapter_model.bin")]
-    )
+    return sorted(folder.glob("*.safetensors")) or sorted(f for pattern in _PICKLED for f in folder.glob(pattern))
 
 
 def digest(folder: Path) -> str:

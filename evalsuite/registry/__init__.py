@@ -12,6 +12,7 @@ import functools
 import hashlib
 import importlib
 import importlib.util
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -38,7 +39,7 @@ _suites: dict[str, SuiteInfo] = {}  # suites declared in this process, outside t
 
 
 class Selection(NamedTuple):
-    """Tasks to run, in order and without repetition, and the suites among what was asked for with their members."""
+    """Tasks to run, in order and without repetition, and the suites among what was asked for with their members' names."""
 
     tasks: tuple[str, ...]
     suites: Mapping[str, tuple[str, ...]]
@@ -84,8 +85,11 @@ def select(patterns: str | Iterable[str], include: Iterable[str | Path] = ()) ->
 
     A pattern is a task's name, with arguments (`sort_letters@level=3:size=50`) or without; a glob over names (`aime*`);
     `family:NAME` (a folder of tasks, may be a glob); `suite:NAME`; a family or a tag, where no task has that name; or a
-    data file of the user's with a verifier's name (`problems.jsonl:math`). Raises UsageError for one that names nothing.
+    data file of the user's with a verifier's name (`problems.jsonl:math`). Raises UsageError for one that names nothing, and
+    for two files of one name.
     """
+    from evalsuite.registry.filetask import task_name
+
     tasks, known = _catalogue(include)
     infos = {name: info for name, (_, info) in tasks.items()}
     chosen: dict[str, None] = {}
@@ -96,17 +100,21 @@ def select(patterns: str | Iterable[str], include: Iterable[str | Path] = ()) ->
             if name not in known:
                 raise UsageError(_unknown(f"no suite {name!r}", name, known))
             names = tuple(dict.fromkeys(n for member in known[name] for n in _match(member, infos, known)))
-            used[name] = names
+            used[name] = tuple(task_name(spec) for spec in names)
         else:
             names = tuple(_match(pattern, infos, known))
         chosen |= dict.fromkeys(names)
     if not chosen:
         raise UsageError("no task named: give --tasks; `evalsuite tasks list` shows what there is")
+    by_name: dict[str, str] = {}
+    for spec in chosen:
+        if (other := by_name.setdefault(task_name(spec), spec)) != spec:
+            raise UsageError(f"{other} and {spec} are two files of one name; rename one of them")
     return Selection(tuple(chosen), used)
 
 
 def load_task(spec: str, include: Iterable[str | Path] = ()) -> Task:
-    """Import and call the function behind one spec; the Task's `name` is the spec.
+    """Import and call the function behind one spec; the Task's `name` is the spec (of a data file, without its folder).
 
     Raises UsageError for an unknown name, a module that cannot be imported, and arguments that the function does not take.
     """
@@ -176,7 +184,7 @@ def _refuse_twice(what: str, new: TaskInfo | SuiteInfo, old: TaskInfo | SuiteInf
 def _roots(include: Iterable[str | Path]) -> list[Root]:
     roots = list(_installed())
     for given in [include] if isinstance(include, str | Path) else include:
-        path = Path(given).expanduser().resolve()
+        path = Path(os.path.expanduser(given)).resolve()
         if not (path.is_dir() or (path.is_file() and path.suffix == ".py")):
             raise UsageError(f"--include_path {given}: {'not a Python file' if path.exists() else 'not there'}")
         roots.append(Root(path, None))
@@ -223,8 +231,7 @@ def _match(pattern: str, tasks: Mapping[str, TaskInfo], known: Mapping[str, Any]
     from evalsuite.registry.filetask import check_file_spec, is_file_spec
 
     if is_file_spec(pattern):
-        check_file_spec(pattern)
-        return [pattern]
+        return ["{}:{}".format(*check_file_spec(pattern))]
     name, at, _ = pattern.partition("@")
     if name in tasks:
         return [pattern]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from evalsuite.errors import UsageError
@@ -36,7 +37,7 @@ def is_file_spec(spec: str) -> bool:
 
 
 def check_file_spec(spec: str) -> tuple[Path, str]:
-    """Path and verifier name of a file spec. Raises UsageError for a missing part, an unknown verifier or an absent file."""
+    """Absolute path and verifier name of a file spec. Raises UsageError for a missing part, an unknown verifier or an absent file."""
     from evalsuite.verifiers import VERIFIERS
 
     if is_data_file(spec):
@@ -44,14 +45,19 @@ def check_file_spec(spec: str) -> tuple[Path, str]:
     name, _, verifier = spec.rpartition(":")
     if verifier not in VERIFIERS:
         raise UsageError(f"{spec}: no verifier {verifier!r}; verifiers: {', '.join(VERIFIERS)}")
-    path = Path(name).expanduser()
+    path = Path(os.path.abspath(os.path.expanduser(name)))
     if not path.is_file():
         raise UsageError(f"{spec}: the file {path} is not there (formats: {', '.join(SUFFIXES)})")
     return path, verifier
 
 
+def task_name(spec: str) -> str:
+    """The name of a task by its spec: the spec itself, without the folder where it is a data file."""
+    return os.path.basename(spec) if is_file_spec(spec) else spec
+
+
 def file_task(spec: str) -> Task:
-    """The Task of a file spec.
+    """The Task of a file spec. Its name is `FILE.jsonl:VERIFIER` without the folder, however the path is spelled.
 
     Records have `id` (or `idx`; else a content hash), `problem` (or `question`, `prompt`, or `messages`) and `target` (or
     `gold`, `gt`, `answer`); for `instruction` its `instructions`, for `order` its `steps` and `before` in place of a target.
@@ -64,7 +70,7 @@ def file_task(spec: str) -> Task:
     clustered = "cluster" in next(read_records(path), {})
     return Task(
         samples=Source(
-            local=str(path.resolve()),
+            local=str(path),
             id=("id", "idx"),
             problem=("problem", "question", "prompt", "messages"),
             target=() if verifier in _TESTS else ("target", "gold", "gt", "answer"),
@@ -76,5 +82,5 @@ def file_task(spec: str) -> Task:
         prompt=prompt,
         prompts=(_BARE,) if prompt is not _BARE else (),
         verifier=make(verifier),
-        name=spec,
+        name=f"{path.name}:{verifier}",
     )

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from evalsuite.runlog.log import LogWriter, cut_torn_tail, read_lines
-from evalsuite.runlog.store import RunDir, slug, write_atomically
+from evalsuite.runlog.store import RunDir, slug
 
-__all__ = ["LogWriter", "RunDir", "cut_torn_tail", "read_lines", "read_rows", "slug", "write_atomically"]
+__all__ = ["LogWriter", "RunDir", "cut_torn_tail", "read_lines", "read_rows", "slug"]
 
 
 def read_rows(run_dir: str | Path, task: str) -> Iterator[dict[str, Any]]:

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from evalsuite.errors import UsageError
+from evalsuite.files import write_atomically
 from evalsuite.runlog.log import encode
-from evalsuite.runlog.store import RunDir, slug, write_atomically
+from evalsuite.runlog.store import RunDir, slug
 
 FORMATS = ("lm-eval", "csv", "parquet")
 _COLUMNS = (
@@ -21,16 +22,24 @@ _COLUMNS = (
 
 
 def export(run: RunDir, form: str, out: Path) -> list[Path]:
-    """Write `run` under the folder `out` in one of FORMATS; returns the files. Raises UsageError for an unfinished run."""
+    """Write `run` under the folder `out` in one of FORMATS; returns the files.
+
+    Raises UsageError for a run that has not ended (its tables are missing, or older than its log) and for an `out` that
+    cannot be written.
+    """
     manifest = run.manifest()
-    if not (run.path / "results.json").is_file():
-        raise UsageError(f"run {run.path.name} is {manifest.get('status', 'unknown')}: only a finished run can be exported")
-    out.mkdir(parents=True, exist_ok=True)
-    if form == "csv":
-        return [_csv(run, out / f"{run.path.name}.csv")]
-    if form == "parquet":
-        return [_parquet(run, out / f"{run.path.name}.parquet")]
-    return _lm_eval(run, manifest, out)
+    status = manifest.get("status", "unknown")
+    if status not in ("done", "failed") or not (run.path / "results.json").is_file():
+        raise UsageError(f"run {run.path.name} is {status}: only one that has ended can be exported; run its command again")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        if form == "csv":
+            return [_csv(run, out / f"{run.path.name}.csv")]
+        if form == "parquet":
+            return [_parquet(run, out / f"{run.path.name}.parquet")]
+        return _lm_eval(run, manifest, out)
+    except OSError as error:
+        raise UsageError(f"run {run.path.name} cannot be exported to {out}: {error}") from None
 
 
 def sample_rows(run: RunDir, task: str) -> Iterator[dict[str, Any]]:
@@ -70,18 +79,23 @@ def _parquet(run: RunDir, path: Path) -> Path:
 
 
 def _lm_eval(run: RunDir, manifest: dict[str, Any], out: Path) -> list[Path]:
-    """`results_<time>.json` and `samples_<task>_<time>.jsonl`: one row per question, its n answers in `resps`."""
+    """`results_<time>.json` and `samples_<task>_<time>.jsonl`: one row per question, its n answers in `resps`.
+
+    Samples without a completion are left out, and so are questions that have none.
+    """
     stamp = manifest.get("finished", manifest["started"]).replace(":", "-").rstrip("Z")
     files = [out / f"results_{stamp}.json"]
     write_atomically(files[0], (run.path / "results.json").read_bytes())
     for task in run.tasks():
         answers: dict[str, list[dict[str, Any]]] = {}
         for row in sample_rows(run, task):
-            answers.setdefault(row["id"], []).append(row)
+            if row["text"] is not None:
+                answers.setdefault(row["id"], []).append(row)
         lines = []
         for number, q in enumerate(_questions(run, task)):
-            rows, target = answers.get(q["id"], []), json.loads(q["target"])
-            texts = [r["text"] for r in rows]
+            if q["id"] not in answers:
+                continue
+            rows, target = answers[q["id"]], json.loads(q["target"])
             values = [r["value"] for r in rows if r["value"] is not None]
             lines.append(
                 encode(
@@ -90,7 +104,7 @@ def _lm_eval(run: RunDir, manifest: dict[str, Any], out: Path) -> list[Path]:
                         "doc": {"id": q["id"], "problem": q["problem"], "target": target, **json.loads(q["metadata"])},
                         "target": target if isinstance(target, str) else json.dumps(target, ensure_ascii=False),
                         "arguments": {"gen_args_0": {"arg_0": q["prompt"]}},
-                        "resps": [texts],
+                        "resps": [[r["text"] for r in rows]],
                         "filtered_resps": [r["answer"] for r in rows],
                         "filter": "none",
                         "metrics": ["avg"],

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from evalsuite.errors import UsageError
+from evalsuite.files import write_atomically
 from evalsuite.runlog.log import LogWriter, read_lines
 
 STATUSES = ("running", "done", "failed", "interrupted")
@@ -44,9 +45,14 @@ class RunDir:
         raise UsageError(f"no run {name!r}: neither a directory with run.json nor an id under {root}")
 
     def lock(self) -> None:
-        """Take the directory for writing until the process ends. Raises UsageError where another process has it."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        lock = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+        """Take the directory for writing until the process ends. Raises UsageError where that cannot be, or another has it."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise UsageError(
+                f"--output_path: {self.path} cannot be written: {error.strerror}; name another folder with --output_path"
+            ) from None
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -93,19 +99,3 @@ class RunDir:
     def tasks(self) -> list[str]:
         """Names of the tasks in the manifest, in the order they were asked for."""
         return list(self.manifest().get("tasks", {}))
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write `data` beside `path`, force it to disk and rename it into place."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(beside, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(beside, path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evalsuite.errors import UsageError
+from evalsuite.errors import EvalsuiteError, UsageError
 from evalsuite.sources import locate
 from evalsuite.sources.records import to_sample
 from evalsuite.words.prompt import Shot
@@ -92,7 +92,12 @@ def load(task: Task, where: Where) -> Loaded:
     if isinstance(task.samples, Source):
         return _load_source(task.samples, where, name)
     kind = "generated" if callable(task.samples) else "inline"
-    samples = tuple(task.samples() if callable(task.samples) else task.samples)
+    try:
+        samples = tuple(task.samples() if callable(task.samples) else task.samples)
+    except EvalsuiteError:
+        raise
+    except Exception as error:  # the function is the user's: its failures are named, not traced
+        raise UsageError(f"task {name}: its samples cannot be made: {type(error).__name__}: {error}") from error
     wrong = next((s for s in samples if not isinstance(s, Sample)), None)
     if wrong is not None:
         raise UsageError(f"task {name}: its samples must be evalsuite.Sample, found {type(wrong).__name__}")
@@ -113,9 +118,9 @@ def load_shots(task: Task, where: Where, k: int) -> tuple[Shot, ...]:
     From a `Source`, the answer's text is the privileged `solution`, else the metadata's `answer_text`, else the (first)
     target. Raises UsageError where there are fewer than `k`.
     """
-    if k <= 0:
-        return ()
     name = task.name or "task"
+    if k < 0:
+        raise UsageError(f"task {name}: {k} worked examples wanted; --num_fewshot is not below 0")
     if isinstance(task.fewshot, Source):
         samples = _load_source(task.fewshot, where, f"{name}:fewshot").samples
         shots = tuple(_shot(s) for s in samples[:k])
@@ -174,9 +179,11 @@ def _adapt(source: Source, record: dict[str, Any], place: str) -> Mapping[str, A
 
 
 def _check(samples: Iterable[Sample], what: str) -> None:
-    """Raises UsageError for no samples at all, or two with the same id."""
+    """Raises UsageError for no samples at all, two with the same id, or an id that is not Unicode text."""
     seen: dict[str, int] = {}
     for number, sample in enumerate(samples, 1):
+        if not sample.id.isascii() and sample.id != sample.id.encode(errors="replace").decode():
+            raise UsageError(f"task {what}: sample {number} has the id {sample.id!r}, which holds half a surrogate pair")
         first = seen.setdefault(sample.id, number)
         if first != number:
             raise UsageError(

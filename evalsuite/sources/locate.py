@@ -80,7 +80,7 @@ def read_lock(path: Path) -> dict[str, dict[str, Any]]:
 
 def _local_paths(source: Source, where: Where) -> Iterator[tuple[str, Path]]:
     given = where.data_dir or os.environ.get("EVALSUITE_DATA") or None
-    folder = None if given is None else Path(given).expanduser()
+    folder = None if given is None else Path(os.path.expanduser(given))
     if folder is not None and not folder.is_dir():
         raise UsageError(f"the data folder {folder} is not there; correct --data-dir or EVALSUITE_DATA")
     for candidate in (source.local,) if isinstance(source.local, str) else source.local:

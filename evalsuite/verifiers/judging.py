@@ -10,7 +10,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from evalsuite.errors import RequestError, UnavailableError
+from evalsuite.errors import BudgetError, EvalsuiteError, RequestError, UnavailableError
 from evalsuite.models.base import Model
 from evalsuite.verifiers.base import ModelVerifier
 from evalsuite.verifiers.pool import Pool, PoolFailure
@@ -79,9 +79,9 @@ async def judge_items(
     """The Score of every item under its key, in the order of `items`.
 
     At most `concurrency` requests (default: what the model wants) are in flight. Equal requests of one round are made
-    once. Where the judge fails for good the Score is None. What was spent is in `Score.parts`: `judge_requests`,
+    once. Where a request fails for good the Score is None. What was spent is in `Score.parts`: `judge_requests`,
     `judge_tokens` (prompt and completion) and, where the model tells it, `judge_cost` in US dollars; replies from the
-    cache are free. Raises BudgetError when the judge's budget is spent.
+    cache are free. Raises UnavailableError where the judge is not there, BudgetError when its budget is spent.
     """
     cache = ReplyCache() if cache is None else cache
     identity = model.identity()
@@ -93,6 +93,7 @@ async def judge_items(
     replies: dict[K, tuple[Completion, ...]] = {key: () for key in live}
     spent: dict[K, dict[str, float]] = {key: {} for key in live}
     asked = {key: requests for key, requests in asked.items() if key not in decided}
+    ended: list[EvalsuiteError] = []  # why no further request is made
 
     while asked:
         waiting: dict[K, tuple[Request, ...]] = {}
@@ -109,7 +110,7 @@ async def judge_items(
                 waiting[key] = result
         payers = {reply_key(identity, r): (key, r) for key, requests in reversed(waiting.items()) for r in requests}
         outcomes = await asyncio.gather(
-            *(_generate(model, r, cached, cache, slots, spent[key]) for cached, (key, r) in payers.items()),
+            *(_generate(model, r, cached, cache, slots, spent[key], ended) for cached, (key, r) in payers.items()),
             return_exceptions=True,  # let every request end before one of them ends the call
         )
         answers: dict[str, Sequence[Completion] | str] = {}
@@ -132,17 +133,28 @@ async def judge_items(
 
 
 async def _generate(
-    model: Model, request: Request, key: str, cache: ReplyCache, slots: asyncio.Semaphore, spent: dict[str, float]
+    model: Model,
+    request: Request,
+    key: str,
+    cache: ReplyCache,
+    slots: asyncio.Semaphore,
+    spent: dict[str, float],
+    ended: list[EvalsuiteError],
 ) -> Sequence[Completion] | str:
     """The judge's replies, or why there are none."""
     known = cache.get(key)
     if known is not None:
         return known
-    try:
-        async with slots:
+    async with slots:
+        if ended:
+            raise ended[0]
+        try:
             replies = await model.generate(request)
-    except (RequestError, UnavailableError) as error:
-        return f"judge could not be reached: {error}"
+        except RequestError as error:
+            return f"judge could not be reached: {error}"
+        except (UnavailableError, BudgetError) as error:
+            ended.append(error)
+            raise
     if len(replies) != request.n:
         return f"judge {model.name} gave {len(replies)} replies, {request.n} were asked for"
     cache.put(key, replies)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
@@ -10,6 +11,21 @@ from typing import Any
 
 from evalsuite.words.sample import Message
 from evalsuite.words.thinking import Thought, split
+
+_WHOLE, _NUMBER, _MAPPING = ((int,), "a whole number"), ((int, float), "a number"), ((Mapping,), "a mapping")
+_KINDS: dict[str, tuple[tuple[type, ...], str]] = {
+    "repeats": _WHOLE,
+    "temperature": _NUMBER,
+    "top_p": _NUMBER,
+    "top_k": _WHOLE,
+    "min_p": _NUMBER,
+    "max_tokens": _WHOLE,
+    "stop": ((tuple, list), "texts"),
+    "thinking": ((bool, type(None)), "true or false"),
+    "effort": ((str, type(None)), "a text"),
+    "template_args": _MAPPING,
+    "extra": _MAPPING,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,9 +50,15 @@ class Sampling:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for f in fields(self):
+            value, (kinds, words) = getattr(self, f.name), _KINDS[f.name]
+            if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+                raise ValueError(f"sampling: {f.name} is {value!r}, and it must be {words}")
+        if not all(isinstance(text, str) and text for text in self.stop):
+            raise ValueError(f"sampling: stop is {self.stop!r}, and it must be texts that are not empty")
         if self.repeats < 1 or self.max_tokens < 1:
             raise ValueError(f"repeats ({self.repeats}) and max_tokens ({self.max_tokens}) must be at least 1")
-        if self.temperature < 0 or not 0 < self.top_p <= 1 or self.top_k < 0 or not 0 <= self.min_p <= 1:
+        if not 0 <= self.temperature < math.inf or not 0 < self.top_p <= 1 or self.top_k < 0 or not 0 <= self.min_p <= 1:
             raise ValueError(
                 f"sampling out of range: temperature {self.temperature} (>= 0), top_p {self.top_p} (0 < p <= 1), "
                 f"top_k {self.top_k} (>= 0), min_p {self.min_p} (0..1)"

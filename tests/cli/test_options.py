@@ -9,6 +9,8 @@ import time
 import pytest
 
 from evalsuite.cli import Parser, _dashes, main, options
+from evalsuite.errors import UsageError
+from evalsuite.plan import make_plans
 
 
 def parse(*words):
@@ -33,6 +35,48 @@ def test_gen_kwargs_in_lm_eval_spelling():
     }
     assert options.settings(parse("--no-thinking", "--effort", "low")).sampling == {"thinking": False, "effort": "low"}
     assert options.settings(parse("--thinking")).sampling == {"thinking": True}
+
+
+@pytest.mark.parametrize("words", ["do_sample=false,temperature=0.7", "temperature=0.7,do_sample=False"])
+def test_greedy_is_greedy(words):
+    assert options.settings(parse("--gen_kwargs", words)).sampling == {"temperature": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--gen_kwargs", "repeats=3"), "-n N"),
+        (("--gen_kwargs", "do_sample=maybe"), "do_sample=maybe: true or false"),
+        (("--gen_kwargs", "temperature"), "--gen_kwargs wants name=value"),
+    ],
+)
+def test_wrong_gen_kwargs(words, message):
+    with pytest.raises(UsageError, match=message):
+        options.settings(parse(*words))
+
+
+@pytest.mark.parametrize(
+    "words", ["stop=5", "temperature=abc", "max_tokens=5.5", "top_p=true", "temperature=NaN", "thinking=5"]
+)
+def test_gen_kwargs_of_the_wrong_kind_name_the_task(words):
+    with pytest.raises(UsageError, match=r"task 'sort_letters': sampling"):
+        make_plans(["sort_letters"], options.settings(parse("--gen_kwargs", words)))
+
+
+def test_worked_examples_are_not_below_zero(capsys):
+    with pytest.raises(SystemExit) as stop:
+        parse("--num-fewshot", "-1")
+    assert stop.value.code == 2 and "-1 is below 0" in capsys.readouterr().err
+
+
+def test_folders_of_nobody_are_no_crash():
+    assert str(options.settings(parse("--data-dir", "~0/x")).where.data_dir) == "~0/x"
+
+
+def test_the_judges_arguments_are_blamed_on_its_flag():
+    args = argparse.Namespace(judge="openai:m", judge_args="timeout", judge_base_url=None)
+    with pytest.raises(UsageError, match="--judge-args wants"):
+        options.judge(args)
 
 
 def test_k_adds_and_metrics_replace():
@@ -68,6 +112,8 @@ def test_batch_size_in_lm_eval_spelling(capsys):
 def test_watch_waits_for_files_to_settle(tmp_path):
     args = argparse.Namespace(**vars(parse()) | {"model": [str(tmp_path)]})
     assert options.ready_checkpoints(args, set()) == []  # nothing there yet is no error
+    (tmp_path / "checkpoint-1").mkdir()
+    (tmp_path / "checkpoint-1" / "config.json").write_text("{}")  # no weights yet: does not hold up the others
     for step in (20, 100, 3):
         folder = tmp_path / f"checkpoint-{step}"
         folder.mkdir()
@@ -80,6 +126,13 @@ def test_watch_waits_for_files_to_settle(tmp_path):
     ready = options.ready_checkpoints(args, set())
     assert [r.target.rsplit("-", 1)[1] for r in ready] == ["20", "100"]
     assert options.ready_checkpoints(args, set(ready)) == []
+
+
+@pytest.mark.parametrize("more", [{"model": ["gone"]}, {"model": ["scripted:oracle"]}, {"model_args": "x"}])
+def test_watch_does_not_wait_for_what_cannot_come(tmp_path, more):
+    args = argparse.Namespace(**vars(parse()) | {"model": [str(tmp_path)]} | more)
+    with pytest.raises(UsageError):
+        options.ready_checkpoints(args, set())
 
 
 def test_help_of_every_command_has_examples(capsys):

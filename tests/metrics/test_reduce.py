@@ -61,6 +61,11 @@ def test_exact_at_the_ends() -> None:
     assert pass_hat_k(n, [0, 7, 16, 8], 8).tolist() == [0.0, 0.0, 1.0, 1.0]
 
 
+def test_nothing_right_is_a_plain_zero() -> None:
+    assert not np.signbit(pass_at_k([4, 8], [0, 0], 2)).any()
+    assert math.copysign(1, parse_metric("pass@2").per_question([0.0, 0.0, 0.0, 0.0])) == 1
+
+
 def test_g_pass_threshold_is_not_moved_by_rounding() -> None:
     # .7 * 10 is 7.000000000000001 in floats; seven right of ten drawn are enough.
     assert float(g_pass_at_k(10, 7, 10, 0.7)) == 1.0

@@ -15,7 +15,9 @@ import pytest
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
+from evalsuite.errors import UsageError  # noqa: E402
 from evalsuite.models.hf import HFModel  # noqa: E402
+from evalsuite.models.loading import Checkpoint  # noqa: E402
 from evalsuite.words.completion import Completion, Request, Sampling  # noqa: E402
 from evalsuite.words.sample import Message  # noqa: E402
 
@@ -72,8 +74,36 @@ def test_as_transformers_one_by_one(name: str, tmp_path: Path) -> None:
             assert c.logprobs == pytest.approx(_logprobs(model, prompt, c.token_ids), abs=1e-3)
 
 
-def _ask(text: str, n: int) -> Request:
-    sampling = Sampling(temperature=0.0 if n == 1 else 1.0, max_tokens=10)
+def test_nothing_leaves_a_table_of_positions(tmp_path: Path) -> None:
+    from evalsuite.demo import tokenizer
+
+    characters = tokenizer()
+    torch.manual_seed(0)
+    config = transformers.GPT2Config(vocab_size=len(characters), n_embd=32, n_layer=2, n_head=2, n_positions=64, **ENDS)
+    transformers.AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
+    characters.save_pretrained(tmp_path)
+    with pytest.raises(UsageError, match="max_length=65: .* has a table of 64 positions"):
+        HFModel(tmp_path, max_length=65).identity()
+    model = HFModel(tmp_path, device="cpu")
+
+    async def go(*lengths: int) -> list[int]:
+        made = await asyncio.gather(*(model.generate(_ask("a" * n, 1, room=40)) for n in lengths))
+        return [c.completion_tokens for (c,) in made]
+
+    # The first is finished after four tokens and stays in the batch, since the others go on.
+    assert asyncio.run(go(60, *[3] * 8)) == [4, *[40] * 8]
+    asyncio.run(model.close())
+
+
+@pytest.mark.parametrize(("name", "extends"), [("MistralConfig", True), ("Gemma3TextConfig", True), ("GPT2Config", False)])
+def test_rotary_positions_go_on(name: str, extends: bool, tmp_path: Path) -> None:
+    getattr(transformers, name)(**CONFIGS[name]).save_pretrained(tmp_path)
+    checkpoint = Checkpoint(folder=tmp_path)
+    assert (checkpoint.positions, checkpoint.extends) == (256, extends)
+
+
+def _ask(text: str, n: int, room: int = 10) -> Request:
+    sampling = Sampling(temperature=0.0 if n == 1 else 1.0, max_tokens=room)
     seeds = tuple(range(n))
     return Request(messages=(Message("user", text),), sampling=sampling, seeds=seeds, indices=seeds, plain=text, logprobs=True)
 

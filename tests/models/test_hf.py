@@ -328,9 +328,55 @@ def test_broken_weights_and_unsupported_arguments_stop_the_run(folder: Path, tmp
         run(model.generate(ask("a")))
     with pytest.raises(UnavailableError, match="cannot be loaded"):
         run(model.generate(ask("a")))
-    with pytest.raises(UnavailableError, match="no engine arguments"):
-        run(model.generate(ask("a", extra={"guided_json": {}})))
     asyncio.run(model.close())
+
+
+def test_settings_it_does_not_have_are_refused_before_anything_is_loaded(folder: Path) -> None:
+    model = HFModel(folder)
+    with pytest.raises(UsageError, match="no setting temprature, repetition_penalty; it knows temperature, top_p"):
+        run(model.generate(ask("a", extra={"temprature": 1, "repetition_penalty": 1.1})))
+    with pytest.raises(UsageError, match="stop string is empty"):
+        run(model.generate(ask("a", plain_stop=("b", ""))))
+    assert not any(t.name.startswith("engine-") for t in threading.enumerate())
+    asyncio.run(model.close())
+
+
+def test_an_empty_prompt_costs_nobody_else(folder: Path) -> None:
+    model = HFModel(folder)
+
+    async def go() -> list[Any]:
+        requests = [ask("ab"), ask(""), ask("cd", top_k=10_000, top_p=0.9)]
+        return await asyncio.wait_for(asyncio.gather(*map(model.generate, requests), return_exceptions=True), WAIT)
+
+    first, empty, last = asyncio.run(go())
+    assert first[0].token_ids and last[0].token_ids
+    assert isinstance(empty, RequestError) and "no tokens" in str(empty)
+    asyncio.run(model.close())
+
+
+def test_weights_that_are_not_finite_end_the_run(folder: Path, tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    broken = tmp_path / "nan"
+    shutil.copytree(folder, broken)
+    tensors = load_file(broken / "model.safetensors")
+    tensors["model.norm.weight"].fill_(float("nan"))
+    save_file(tensors, broken / "model.safetensors", metadata={"format": "pt"})
+    for call in (lambda m: m.generate(ask("ab", temperature=0.0)), lambda m: m.loglikelihood(ask("ab"), ["c", "cdef"])):
+        model = HFModel(broken)
+        with pytest.raises(UnavailableError, match="logits are not finite; try dtype=bfloat16 or float32"):
+            run(call(model))
+        asyncio.run(model.close())
+
+
+def test_trainer_state_is_no_weights(folder: Path, tmp_path: Path) -> None:
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    shutil.copy(folder / "config.json", bare)
+    for name in ("training_args.bin", "optimizer.bin", "scheduler.pt"):
+        (bare / name).write_bytes(b"x")
+    with pytest.raises(UsageError, match="no weights"):
+        HFModel(bare)
 
 
 def test_closing_in_the_middle_cancels_and_leaves_no_thread(folder: Path) -> None:

@@ -179,6 +179,63 @@ def test_parse_args() -> None:
             parse_args(bad)
 
 
+def test_parse_errors_name_the_flag() -> None:
+    with pytest.raises(UsageError, match="--gen_kwargs wants name=value"):
+        parse_args("a", "--gen_kwargs")
+
+
+@pytest.mark.parametrize(
+    ("spec", "text", "words"),
+    [
+        ("openai:m", "timeout=abc", "timeout='abc' is not of the kind float"),
+        ("openai:m", "timeout=NaN", "timeout=nan is not of the kind float"),
+        ("openai:m", "max_retries=x", "max_retries='x' is not of the kind int"),
+        ("openai:m", "headers=x", "headers='x' is not of the kind Mapping"),
+        ("openai:m", 'headers={"X":5}', "headers=.* is not of the kind Mapping"),
+        ("openai:m", "concurrency=2.5", "concurrency=2.5 is not of the kind int"),
+        ("openai:m", "concurrency=true", "concurrency=True is not of the kind int"),
+        ("scripted:oracle", "latency=slow", "latency='slow' is not of the kind float"),
+        ("scripted:oracle", "concurrency=0", r"scripted: latency \(0.0\) >= 0 seconds, concurrency \(0\) >= 1"),
+    ],
+)
+def test_arguments_of_the_wrong_kind(spec: str, text: str, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        load(spec, parse_args(text))
+
+
+def test_arguments_of_the_right_kind() -> None:
+    args = parse_args(
+        'base_url=http://h/v1,timeout=5,max_cost=1,input_price=0.5,output_price=1,headers={"X":"y"},max_cost=None'
+    )
+    assert load("openai:m", args).name == "m"
+
+
+def test_waiting_for_checkpoints(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    for spec in ("out", "out/checkpoint-*", "vllm:out", "check*"):
+        assert resolve(spec, waiting=True) == []
+    checkpoint(tmp_path / "out" / "checkpoint-1", weights=None)
+    for step in (9, 10):
+        checkpoint(tmp_path / "out" / f"checkpoint-{step}")
+    for spec in ("out", "out/checkpoint-*", "o*/*"):
+        assert [Path(ref.target).name for ref in resolve(spec, waiting=True)] == ["checkpoint-9", "checkpoint-10"]
+    assert [ref.target for ref in resolve("hf", {"pretrained": "out/checkpoint-9"}, waiting=True)] == ["out/checkpoint-9"]
+    for spec in ("gpt2", "gone", "./gone", "gone/*", "org/name", "scripted:oracle", "openai:m", "replay:x"):
+        with pytest.raises(UsageError, match="--watch looks for checkpoints in a folder"):
+            resolve(spec, waiting=True)
+    for spec in ("", "out/gone", "opnai:x"):
+        with pytest.raises(UsageError):
+            resolve(spec, waiting=True)
+
+
+@pytest.mark.parametrize("spec", ["~0", "hf:~0", "~0/*", "~nobody-of-that-name/x"])
+def test_a_home_that_is_not_there(spec: str) -> None:
+    with pytest.raises(UsageError):
+        resolve(spec)
+    with pytest.raises(UsageError):
+        load("replay:~0")
+
+
 @given(st.text(max_size=60))
 def test_hostile_specs_and_arguments_never_crash(text: str) -> None:
     for parse in (parse_args, resolve):

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from openai_server import Refusal, ask, chat, error, one, quick, talk  # noqa: F401
 
-from evalsuite.errors import RequestError, UnavailableError
+from evalsuite.errors import RequestError, UnavailableError, UsageError
 from evalsuite.models import http
 from evalsuite.models.openai import OpenAIModel
 
@@ -49,6 +49,11 @@ def test_a_failure_that_stays_is_bounded() -> None:
         b'{"choices": [{"message": {"content": [{"type": "thinking"}]}}]}',
         b'{"choices": [{"message": {"content": "x"}, "finish_reason": ["stop"]}]}',
         b'{"choices": [{"message": {"content": "x"}, "logprobs": {"content": [{}]}}]}',
+        b'{"choices": [{"message": {"content": "x"}, "logprobs": {"content": [{"logprob": "-1"}]}}]}',
+        b'{"choices": [{"message": {"content": "x"}, "logprobs": {"content": [{"logprob": NaN}]}}]}',
+        b'{"choices": [{"text": "x", "logprobs": {"token_logprobs": [-1.0, null]}}]}',
+        b'{"choices": [{"message": {"content": "x"}, "token_ids": [1, "2"]}]}',
+        b'{"choices": [{"message": {"content": "x"}, "token_ids": [1, 2.5]}]}',
         b'{"error": {"message": "upstream"}}',
         b'{"choices": [{"message": {"content": "half"}, "finish_reason": "abort"}]}',
         b"[" * 100_000,
@@ -179,3 +184,25 @@ def test_one_failing_seed_fails_the_request_and_stops_the_others() -> None:
     start = time.monotonic()
     problem, _, _ = talk(script, lambda m: m.generate(ask(seeds=(1, 2, 3))))
     assert isinstance(problem, RequestError) and time.monotonic() - start < 4
+
+
+def test_a_reply_without_end_is_not_read_to_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "_LARGEST", 1 << 20)
+    problem, server, _ = one(chat("x" * (1 << 20)))
+    assert isinstance(problem, RequestError) and "more than 1 MiB" in str(problem) and len(server.bodies) == 1
+    completion, _, _ = one(chat("x" * 1_000_000))
+    assert len(completion.text) == 1_000_000
+
+
+@pytest.mark.parametrize("cost", ["NaN", "-1", "Infinity", "true", '"0.5"', "1" + "0" * 400])
+def test_a_cost_that_is_no_amount_counts_as_not_reported(cost: str) -> None:
+    reply = f'{{"choices": [{{"message": {{"content": "4"}}}}], "usage": {{"cost": {cost}}}}}'.encode()
+    completion, _, model = one(reply, max_retries=0)
+    assert completion.cost is None and model.cost == 0
+    problem, _, _ = one(reply, max_retries=0, max_cost=1.0)
+    assert isinstance(problem, UnavailableError) and "--max-cost needs" in str(problem)
+
+
+def test_an_empty_stop_string_is_refused() -> None:
+    problem, server, _ = one(chat(), ask(plain="2+2?", plain_stop=("",)), endpoint="completions")
+    assert isinstance(problem, UsageError) and not server.bodies

@@ -9,6 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from evalsuite.errors import UnavailableError  # noqa: E402
 from evalsuite.models.sampler import BLOCK, Knobs, Noise, _filtered, next_tokens  # noqa: E402
 from evalsuite.words.completion import Sampling  # noqa: E402
 
@@ -93,3 +94,21 @@ def test_noise_belongs_to_the_seed() -> None:
     assert rows == [alone.next()[0] for _ in range(steps)]
     assert len(set(rows)) == steps
     assert 0.4 < float(np.mean(rows)) < 0.6
+
+
+@pytest.mark.parametrize("top_k", [4, 99, 10**30])
+def test_top_k_above_the_vocabulary_keeps_all(top_k: int) -> None:
+    probabilities = torch.tensor([[0.5, 0.25, 0.05, 0.2]])
+    assert _filtered(probabilities, knobs(Sampling(temperature=1.0, top_k=top_k))).equal(probabilities)
+    both = _filtered(probabilities, knobs(Sampling(temperature=1.0, top_k=top_k, top_p=0.7)))
+    assert both.equal(torch.tensor([[0.5, 0.25, 0.0, 0.0]]))
+
+
+@pytest.mark.parametrize("sampling", [Sampling(), Sampling(temperature=1.0), Sampling(temperature=0.7, top_k=2)])
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_logits_that_are_not_finite_give_no_token(bad: float, sampling: Sampling) -> None:
+    logits = torch.tensor([[0.0, 1.0, 2.0], [0.0, bad, 2.0]])
+    with pytest.raises(UnavailableError, match="not finite; try dtype"):
+        next_tokens(logits, knobs(sampling, sampling), Fixed(0.5, 0.5) if sampling.temperature else None, False)
+    masked = torch.tensor([[0.0, -math.inf, 2.0]])  # a token that the model rules out
+    assert next_tokens(masked, knobs(Sampling()), None, False)[0].tolist() == [2]

@@ -88,3 +88,12 @@ def test_no_gold_is_an_error() -> None:
 def test_wrong_scripts(target: str) -> None:
     with pytest.raises(UsageError):
         ScriptedModel(target)
+
+
+def test_a_target_that_is_no_option_is_the_datas_fault() -> None:
+    from evalsuite.verifiers import make
+
+    samples = (ask("which?", id="q", target="E", choices=("x", "y")),)
+    task = Task(samples=samples, prompt=Prompt(name="bare"), verifier=make("choice"), name="t")
+    with pytest.raises(UsageError, match=r"task t, sample 'q': no gold answer: .*'E' is none of its 2 options"):
+        ScriptedModel("oracle").prepare(task, samples)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalsuite.models.stopping import StopWatch, find
+from evalsuite.errors import UsageError
+from evalsuite.models import stopping
+from evalsuite.models.stopping import StopWatch, checked, find
 
 
 @pytest.mark.parametrize(
@@ -35,7 +38,10 @@ def _characters(ids: Sequence[int]) -> str:
 
 
 @given(
-    st.lists(st.sampled_from(["a", "b", "\n", " ", "<think>", "</think>", "[THINK]", "ab"]), max_size=40).map("".join),
+    st.lists(
+        st.sampled_from(["a", "b", "\n", " ", "<think>", "</think>", "[THINK]", "ab", "</seed:think>", "<seed:think>"]),
+        max_size=40,
+    ).map("".join),
     st.lists(st.sampled_from(["\n\n", "ab", "b ", " ", "aa"]), min_size=1, max_size=3, unique=True),
     st.booleans(),
 )
@@ -74,3 +80,29 @@ def test_watch_looks_up_ordinary_tokens_only() -> None:
         tokens.append(ord(character))
         assert not watch(tokens)
     assert calls == [1, 1, 1]
+
+
+def test_watch_reads_new_characters_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    searched: list[int] = []
+
+    class Counting:
+        def __init__(self, pattern: Any) -> None:
+            self.pattern = pattern
+
+        def finditer(self, text: str, start: int) -> Any:
+            searched.append(len(text) - start)
+            return self.pattern.finditer(text, start)
+
+    monkeypatch.setattr(stopping, "_MARK", Counting(stopping._MARK))
+    watch = StopWatch(_characters, ("Human: ",), False, {})  # its end makes every token a candidate
+    monkeypatch.setattr(watch._search, "_pattern", Counting(watch._search._pattern))
+    text = "Human says: Human:: " * 50 + "Human: "
+    fired = [watch([ord(c) for c in text[: n + 1]]) for n in range(len(text))]
+    assert fired == [False] * (len(text) - 1) + [True]
+    assert max(searched) <= 1 + stopping._BACK
+
+
+def test_an_empty_stop_string_is_refused() -> None:
+    assert checked(["a", " "]) == ("a", " ")
+    with pytest.raises(UsageError, match="stop string is empty"):
+        checked(("a", ""))

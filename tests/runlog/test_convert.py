@@ -91,6 +91,15 @@ def test_command_refusals(tmp_path: Path) -> None:
         run(str(source), "--completions", "c")
 
 
+def test_command_to_what_is_no_file(tmp_path: Path) -> None:
+    source = tmp_path / "r.jsonl"
+    source.write_text('{"a": "x"}\n')
+    assert run(str(source), "--completions", "a", "-o", "/dev/null") == 0
+    with pytest.raises(UsageError, match="cannot be written: Is a directory"):
+        run(str(source), "--completions", "a", "-o", str(tmp_path))
+    assert Path("/dev/null").is_char_device() and [p.name for p in tmp_path.iterdir()] == ["r.jsonl"]
+
+
 @pytest.mark.parametrize(
     ("file", "flags", "questions", "each"),
     [
