@@ -42,7 +42,7 @@ LM_EVAL = {
 }
 _RENAMED = {"num_concurrent": "concurrency"}  # lm-eval's argument -> ours, for the openai backend
 _LOADED = ("hf", "vllm")  # backends whose targets are checkpoints
-_WEIGHTS = ("*.safetensors", "*.bin")
+_WEIGHTS = ("*.safetensors", "pytorch_model*.bin", "adapter_model.bin")
 _HUB_ID = r"\w[\w.-]*(/[\w.-]+)?"
 _CONFIGS = ("config.json", "adapter_config.json")
 _KINDS = {

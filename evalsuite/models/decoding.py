@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from evalsuite.models.batching import Row
-from evalsuite.models.sampler import Knobs, Noise, next_tokens
+from evalsuite.models.sampler import Knobs, Noise, next_tokens, not_finite
 from evalsuite.words.completion import Sampling
 
 if TYPE_CHECKING:
@@ -82,7 +82,8 @@ class Decoder:
         prompts, parents = _distinct(rows)
         ids, mask = self._padded(prompts)
         logits, cache = self._prefill(ids, mask)
-        state = _State(ids if cache is None else None, mask, cache)
+        last = max(len(row.prompt) + row.room for row in rows) - 1
+        state = _State(ids if cache is None else None, mask, cache, last)
         if len(prompts) < len(rows):
             logits = state.select(logits, torch.tensor(parents, device=self.device))
         logprobs = any(row.wanted for row in rows)
@@ -139,7 +140,8 @@ class Decoder:
         state.append(new)
         if state.ids is not None:  # no cache: read everything again
             return self._prefill(state.ids, state.mask)[0]
-        positions = state.mask.sum(-1, keepdim=True) - 1 if state.mask is not None else None
+        # Finished rows run on until they are dropped, and would leave a table of positions.
+        positions = (state.mask.sum(-1, keepdim=True) - 1).clamp(max=state.last) if state.mask is not None else None
         return self._forward(new, state.mask, state.cache, positions, 1).logits[:, -1]
 
     def _score(self, rows: list[Scoring], done: Callable[[Sequence[Row]], None]) -> None:
@@ -152,6 +154,8 @@ class Decoder:
         target = ids[:, -width:].to(logits.device)
         inside = torch.tensor([[i >= width - len(r.target) for i in range(width)] for r in rows], device=logits.device)
         chosen = logits.log_softmax(-1).gather(-1, target[..., None])[..., 0].double().masked_fill(~inside, 0.0)
+        if bool(chosen.isnan().any()):
+            raise not_finite()
         totals = chosen.sum(-1).tolist()
         greedy = ((logits.argmax(-1) == target) | ~inside).all(-1).tolist()
         for row, total, argmax in zip(rows, totals, greedy, strict=True):
@@ -181,7 +185,8 @@ class Decoder:
         import torch
 
         longest = max(map(len, prompts))
-        ids = torch.tensor([[self.pad] * (longest - len(p)) + list(p) for p in prompts], device=self.device)
+        padded = [[self.pad] * (longest - len(p)) + list(p) for p in prompts]
+        ids = torch.tensor(padded, dtype=torch.long, device=self.device)
         if all(len(p) == longest for p in prompts):
             return ids, None
         lengths = torch.tensor([len(p) for p in prompts], device=self.device)
@@ -190,11 +195,12 @@ class Decoder:
 
 @dataclass(eq=False, slots=True)
 class _State:
-    """What a running batch carries from step to step: the cache, else all ids; and the mask."""
+    """What a running batch carries from step to step: the cache, else all ids; the mask; the last position a row may need."""
 
     ids: torch.Tensor | None
     mask: torch.Tensor | None
     cache: Any
+    last: int
 
     def select(self, rows: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
         """Make row i what row index[i] was (repeats and drops rows alike); returns `rows` selected the same way."""

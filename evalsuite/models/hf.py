@@ -6,6 +6,7 @@ import asyncio
 import importlib.util
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from evalsuite.models.batching import Engine, Ticket
 from evalsuite.models.decoding import Generation, Scoring
 from evalsuite.models.loading import Checkpoint, dtype_name
 from evalsuite.models.stopping import StopWatch, find
-from evalsuite.words.completion import Completion, Request
+from evalsuite.words.completion import Completion, Request, Sampling
 from evalsuite.words.sample import Sample
 from evalsuite.words.task import Task
 
@@ -96,12 +97,17 @@ class HFModel:
         """`request.n` completions in the order of `request.seeds`.
 
         `max_tokens` is clipped to the room that the context leaves. Raises RequestError for a prompt that fills the
-        context, for images and for a request that does not fit into memory alone; UnavailableError when the engine failed.
+        context, for one without tokens, for images and for a request that does not fit into memory alone; UsageError for
+        sampling settings that this backend does not have, before anything is loaded; UnavailableError when the engine
+        failed.
         """
         if request.sampling.extra:
-            raise UnavailableError(f"the hf backend has no engine arguments {', '.join(request.sampling.extra)}")
+            known = ", ".join(f.name for f in fields(Sampling) if f.name not in ("extra", "repeats"))
+            raise UsageError(f"the hf backend knows no setting {', '.join(request.sampling.extra)}; it knows {known}")
         rendered = chats.render(self._tokenizer, request, self._uses_chat)
         prompt = chats.encode(self._tokenizer, rendered.text, rendered.chat)
+        if not prompt:
+            raise RequestError("the prompt has no tokens, and the tokenizer no begin token")
         room = min(request.sampling.max_tokens, self._room(prompt, 1))
         ticket = Ticket()
         # Greedy samples are equal: one row stands for all.
@@ -190,7 +196,10 @@ class HFModel:
 
     @cached_property
     def _context(self) -> int | None:
-        return self._max_length or getattr(self._checkpoint.config, "max_position_embeddings", None)
+        own, asked = self._checkpoint.positions, self._max_length
+        if asked is not None and own is not None and asked > own and not self._checkpoint.extends:
+            raise UsageError(f"max_length={asked}: {self.name} has a table of {own} positions; leave max_length out")
+        return asked or own
 
     def _room(self, prompt: Sequence[int], needed: int) -> int:
         """Tokens that the context leaves after `prompt`; RequestError if fewer than `needed`."""

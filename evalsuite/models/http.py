@@ -21,6 +21,7 @@ _FIRST_WAIT = 0.5  # seconds before the first retry, doubled each time
 _LONGEST_WAIT = 30.0
 _PATIENCE = 600.0  # a server that asks for a longer pause than this is out of reach for now
 _TIMEOUT_RETRIES = 1  # what took a whole timeout will mostly take it again
+_LARGEST = 64 << 20  # bytes of a reply; a completion has some kilobytes, a few megabytes with log-probabilities
 _ABSENT_RETRIES = 2  # nobody has ever answered at this address
 
 
@@ -132,7 +133,7 @@ class Client:
         start = time.perf_counter()
         try:
             async with link.session.post(self.url, data=data, proxy=self._proxy, allow_redirects=False) as response:
-                said = await response.read()
+                said = await self._body(response)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             never = "" if self.answered else "; check --base-url and that the server is up"
             retries = None if self.answered else _ABSENT_RETRIES
@@ -155,6 +156,17 @@ class Client:
             raise _Again(f"{self.shown} sent no completion: {error}: {self._clean(said)!r}") from None
         self.reply_headers = response.headers
         return result, latency
+
+    async def _body(self, response: aiohttp.ClientResponse) -> bytes:
+        """The decompressed body. Raises RequestError for one without end, which would fill the memory."""
+        parts, size = [], 0
+        async for part in response.content.iter_any():
+            parts.append(part)
+            size += len(part)
+            if size > _LARGEST:
+                response.close()
+                raise RequestError(f"{self.shown} sent a reply of more than {_LARGEST >> 20} MiB")
+        return b"".join(parts)
 
     def _refuse(self, response: aiohttp.ClientResponse, data: bytes) -> None:
         """Raise what an HTTP error status means."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from evalsuite.errors import UnavailableError
 from evalsuite.words.completion import Sampling
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 BLOCK = 64  # uniforms drawn at a time
 HEAD = 1024  # most probable tokens looked at first; the whole vocabulary is sorted only where they do not reach top_p
+MOST = 1 << 31  # above every vocabulary, and a number that tensors hold
 CEILING = 1 - 1e-7  # keeps u * total below total, whatever the rounding
 
 
@@ -70,9 +72,9 @@ class Knobs:
             sampled=not all(greedy),
             temperature=column([s.temperature or 1.0 for s in samplings], 1.0),
             top_p=column([s.top_p for s in samplings], 1.0),
-            top_k=column([s.top_k for s in samplings], 0, torch.long),
+            top_k=column([min(s.top_k, MOST) for s in samplings], 0, torch.long),
             min_p=column([s.min_p for s in samplings], 0.0),
-            widest=max(s.top_k for s in samplings),
+            widest=min(max(s.top_k for s in samplings), MOST),
         )
 
 
@@ -84,12 +86,16 @@ def next_tokens(
     Without `noise`, argmax. A sampled row takes the first token, in vocabulary order, at which the cumulative filtered
     distribution exceeds its uniform number: one number decides, and small differences in the logits move no boundary
     much. The log-probability is natural, under softmax(logits / temperature) before top-k, top-p and min-p (temperature 1 for
-    greedy rows): the behaviour policy's, as RL objectives recompute it.
+    greedy rows): the behaviour policy's, as RL objectives recompute it. Raises UnavailableError for logits that are NaN or
+    infinite, of which no honest sample can be drawn.
     """
     import torch
 
     logits = logits.float()
     scaled = logits if knobs.temperature is None else logits / knobs.temperature[:, None]
+    normalizer = scaled.logsumexp(-1)
+    if not bool(normalizer.isfinite().all()):
+        raise not_finite()
     if noise is None:
         tokens = logits.argmax(-1)
     else:
@@ -101,7 +107,12 @@ def next_tokens(
             tokens = torch.where(knobs.greedy, logits.argmax(-1), tokens)
     if not logprobs:
         return tokens, None
-    return tokens, scaled.log_softmax(-1).gather(-1, tokens[:, None])[:, 0]
+    return tokens, scaled.gather(-1, tokens[:, None])[:, 0] - normalizer
+
+
+def not_finite() -> UnavailableError:
+    """The error for a model that computes NaN or infinite logits."""
+    return UnavailableError("the model's logits are not finite; try dtype=bfloat16 or float32")
 
 
 def _filtered(probabilities: torch.Tensor, knobs: Knobs) -> torch.Tensor:
@@ -123,7 +134,7 @@ def _floor(values: torch.Tensor, knobs: Knobs) -> torch.Tensor:
     floor = torch.zeros_like(values[:, 0])
     limited = knobs.top_k > 0 if knobs.top_k is not None else None
     if knobs.top_k is not None:
-        kth = values.gather(-1, (knobs.top_k - 1).clamp(min=0)[:, None])[:, 0]
+        kth = values.gather(-1, (knobs.top_k - 1).clamp(min=0, max=values.shape[-1] - 1)[:, None])[:, 0]
         floor = torch.where(limited, kth, floor)
     if knobs.top_p is not None:
         kept = values.masked_fill(values < floor[:, None], 0.0)

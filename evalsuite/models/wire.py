@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -58,12 +59,12 @@ def request_body(model: str, request: Request, endpoint: str, without: frozenset
     stop: Sequence[str] = ()
     if endpoint == "chat":
         body["messages"] = [{"role": m.role, "content": _content(m)} for m in request.messages]
-        stop = sampling.stop if sampling.thinking is False else ()
+        stop = stopping.checked(sampling.stop) if sampling.thinking is False else ()
     else:
         if request.plain is None:
             raise RequestError("the completions endpoint needs the prompt as text, and this request has only messages")
         body["prompt"] = request.plain
-        stop = (*sampling.stop, *request.plain_stop)
+        stop = stopping.checked((*sampling.stop, *request.plain_stop))
     body["max_completion_tokens" if "max_tokens" in without else "max_tokens"] = sampling.max_tokens
     settings = {
         "temperature": sampling.temperature,
@@ -112,7 +113,7 @@ def read_reply(reply: Any) -> Reply:
     """The one choice of a decoded reply. Raises ValueError saying what is missing or has the wrong type."""
     try:
         return _read_reply(reply)
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, OverflowError) as error:
         raise ValueError(f"a reply of an unknown shape ({type(error).__name__}: {error})") from None
 
 
@@ -136,16 +137,14 @@ def _read_reply(reply: Any) -> Reply:
     else:
         raise ValueError("the choice has neither a message nor a text")
     usage: dict[str, Any] = reply["usage"] if isinstance(reply.get("usage"), dict) else {}
-    cost = usage.get("cost")
-    ids = choice.get("token_ids")
     return Reply(
         text=text,
         reasoning=reasoning,
         finish_reason=_FINISH.get(choice.get("finish_reason") or ""),
         prompt_tokens=_count(usage.get("prompt_tokens")),
         completion_tokens=_count(usage.get("completion_tokens")),
-        cost=float(cost) if isinstance(cost, int | float) and not isinstance(cost, bool) else None,
-        token_ids=tuple(ids) if isinstance(ids, list) else None,
+        cost=_cost(usage.get("cost")),
+        token_ids=_token_ids(choice.get("token_ids")),
         logprobs=_logprobs(choice.get("logprobs")),
         tool_calls=tuple(c for c in calls if isinstance(c, dict)) if isinstance(calls, list) else (),
     )
@@ -205,6 +204,8 @@ def read_span(reply: Any, start: int, end: int) -> Span:
             greedy = greedy and top is not None and logprob >= max(top.values())
     except (KeyError, IndexError, TypeError, AttributeError) as error:
         raise ValueError(f"no log-probabilities of the echoed prompt ({type(error).__name__}: {error})") from None
+    if math.isnan(total):
+        raise ValueError("log-probabilities of the echoed prompt that are no numbers")
     if not count:
         raise ValueError("the echoed prompt does not hold the continuation")
     return Span(total, count, greedy)
@@ -263,7 +264,28 @@ def _logprobs(found: Any) -> tuple[float, ...] | None:
     if not isinstance(found, dict):
         return None
     if isinstance(found.get("content"), list):  # chat
-        return tuple(entry["logprob"] for entry in found["content"])
-    if isinstance(found.get("token_logprobs"), list):  # completions
-        return tuple(found["token_logprobs"])
-    return None
+        values = [entry["logprob"] for entry in found["content"]]
+    elif isinstance(found.get("token_logprobs"), list):  # completions
+        values = found["token_logprobs"]
+    else:
+        return None
+    if not all(_number(v) and not math.isnan(v) for v in values):
+        raise ValueError("log-probabilities that are no numbers")
+    return tuple(map(float, values))
+
+
+def _token_ids(found: Any) -> tuple[int, ...] | None:
+    if not isinstance(found, list):
+        return None
+    if any(_count(i) is None for i in found):
+        raise ValueError("token_ids that are no token ids")
+    return tuple(found)
+
+
+def _cost(value: Any) -> float | None:
+    """US dollars. What is no amount counts as not reported: a NaN or a credit would switch a budget off."""
+    return float(value) if _number(value) and 0 <= value < math.inf else None
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

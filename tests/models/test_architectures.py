@@ -82,7 +82,7 @@ def test_nothing_leaves_a_table_of_positions(tmp_path: Path) -> None:
     config = transformers.GPT2Config(vocab_size=len(characters), n_embd=32, n_layer=2, n_head=2, n_positions=64, **ENDS)
     transformers.AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
     characters.save_pretrained(tmp_path)
-    with pytest.raises(UsageError, match="max_length=65: .* has a table of 64 positions"):
+    with pytest.raises(UsageError, match=r"max_length=65: .* has a table of 64 positions"):
         HFModel(tmp_path, max_length=65).identity()
     model = HFModel(tmp_path, device="cpu")
 

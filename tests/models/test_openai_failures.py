@@ -54,6 +54,7 @@ def test_a_failure_that_stays_is_bounded() -> None:
         b'{"choices": [{"text": "x", "logprobs": {"token_logprobs": [-1.0, null]}}]}',
         b'{"choices": [{"message": {"content": "x"}, "token_ids": [1, "2"]}]}',
         b'{"choices": [{"message": {"content": "x"}, "token_ids": [1, 2.5]}]}',
+        b'{"choices": [{"message": {"content": "x"}}], "usage": {"cost": 1' + b"0" * 400 + b"}}",
         b'{"error": {"message": "upstream"}}',
         b'{"choices": [{"message": {"content": "half"}, "finish_reason": "abort"}]}',
         b"[" * 100_000,
@@ -194,7 +195,7 @@ def test_a_reply_without_end_is_not_read_to_the_end(monkeypatch: pytest.MonkeyPa
     assert len(completion.text) == 1_000_000
 
 
-@pytest.mark.parametrize("cost", ["NaN", "-1", "Infinity", "true", '"0.5"', "1" + "0" * 400])
+@pytest.mark.parametrize("cost", ["NaN", "-1", "Infinity", "true", '"0.5"'])
 def test_a_cost_that_is_no_amount_counts_as_not_reported(cost: str) -> None:
     reply = f'{{"choices": [{{"message": {{"content": "4"}}}}], "usage": {{"cost": {cost}}}}}'.encode()
     completion, _, model = one(reply, max_retries=0)

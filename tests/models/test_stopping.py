@@ -26,6 +26,7 @@ from evalsuite.models.stopping import StopWatch, checked, find
         ("one</s>two", ("</s>", "one"), False, 0),
         ("preamble\nthen <think>x</think>", ("\n",), False, 8),
         ("<|channel|>analysis<|message|>a\n<|channel|>final<|message|>b\nc", ("\n",), False, 60),
+        ("a\n<THINK>b\n</Think>c\nd", ("\n",), True, 20),
         ("anything", (), False, None),
     ],
 )
@@ -39,7 +40,9 @@ def _characters(ids: Sequence[int]) -> str:
 
 @given(
     st.lists(
-        st.sampled_from(["a", "b", "\n", " ", "<think>", "</think>", "[THINK]", "ab", "</seed:think>", "<seed:think>"]),
+        st.sampled_from(
+            ["a", "b", "\n", " ", "<think>", "</think>", "[THINK]", "ab", "</seed:think>", "<seed:think>", "</Think>"]
+        ),
         max_size=40,
     ).map("".join),
     st.lists(st.sampled_from(["\n\n", "ab", "b ", " ", "aa"]), min_size=1, max_size=3, unique=True),
