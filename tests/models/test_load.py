@@ -112,7 +112,7 @@ def test_a_local_folder_named_like_a_backend(tmp_path: Path) -> None:
         ("hf:a/b/c", "does not exist"),
         ("there/*", "matches nothing"),
         ("there", "no config.json or adapter_config.json"),
-        ("bare", r"no weights: no \*.safetensors or \*.bin"),
+        ("bare", r"no weights: no \*\.safetensors or pytorch_model\*\.bin"),
         ("file.jsonl", "replay:file.jsonl"),
         ("some-run", "replay:some-run"),
         ("bar*", r"no weights"),
