@@ -520,3 +520,10 @@ def test_an_id_that_is_no_text(tmp_path: Path) -> None:
 def test_worked_examples_below_zero() -> None:
     with pytest.raises(UsageError, match="not below 0"):
         load_shots(make([ask("x", id="1")], fewshot=(Shot("p", "a"),)), Where(), -1)
+
+
+def test_no_worked_examples_need_no_source() -> None:
+    task = make([ask("q", id="0")], fewshot=Source(local="nowhere.jsonl"))
+    assert load_shots(task, Where(offline=True), 0) == ()
+    with pytest.raises(UsageError, match=r"nowhere\.jsonl"):
+        load_shots(task, Where(offline=True), 1)

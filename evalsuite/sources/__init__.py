@@ -121,6 +121,8 @@ def load_shots(task: Task, where: Where, k: int) -> tuple[Shot, ...]:
     name = task.name or "task"
     if k < 0:
         raise UsageError(f"task {name}: {k} worked examples wanted; --num_fewshot is not below 0")
+    if k == 0:
+        return ()  # their source need not be there
     if isinstance(task.fewshot, Source):
         samples = _load_source(task.fewshot, where, f"{name}:fewshot").samples
         shots = tuple(_shot(s) for s in samples[:k])
