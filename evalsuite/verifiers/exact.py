@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import ClassVar
 
 from evalsuite.verifiers.base import Verifier
-from evalsuite.verifiers.slots import answer_tags, boxes
+from evalsuite.verifiers.slots import answer_tags, boxes, last_line, strung
 from evalsuite.words.completion import Completion
 from evalsuite.words.sample import Sample
 from evalsuite.words.score import Score
+
+_WRAPPER = re.compile(r"\\(?:text|mathrm|mathbf|mathsf|mathit|mathtt)(?:bf|it|rm|sf|tt)?\s*\{(.*)\}", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -18,7 +21,8 @@ class ExactVerifier(Verifier):
     """Equality of strings, for answers that no normalisation may touch ("a" is an article to the SQuAD rules).
 
     Read from the last `\\boxed{}`, else the last closed `<answer>`, else the last line that is not empty; surrounding
-    white space is dropped, and `\\text{}` inside a box is unwrapped. `target` is one string or a sequence of accepted ones.
+    white space is dropped, and `\\text{}` and the like inside a box are unwrapped. Slots that are strung together ("or", a
+    comma, nothing) and differ are one answer, and a wrong one. `target` is one string or a sequence of accepted ones.
     """
 
     name: ClassVar[str] = "exact"
@@ -43,14 +47,22 @@ class ExactVerifier(Verifier):
 
 def extract(text: str) -> str | None:
     """The answer in `text`; None where there is nothing to read."""
-    if slots := boxes(text):
-        content = slots[-1].content.strip()
-        if content.startswith("\\text{") and content.endswith("}"):
-            content = content[len("\\text{") : -1].strip()
-        return content or None
-    if slots := answer_tags(text):
-        return slots[-1].content.strip() or None
-    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), None)
+    if not (slots := boxes(text) or answer_tags(text)):
+        return last_line(text)
+    joined = strung(text, slots)
+    if len({_content(slot.content) for slot in joined}) > 1:
+        return text[joined[0].start : joined[-1].end]
+    return _content(slots[-1].content) or None
+
+
+def _content(content: str) -> str:
+    """What stands in a slot, without the LaTeX wrappers around the whole of it."""
+    content = content.strip()
+    for _ in range(3):
+        if not (wrapped := _WRAPPER.fullmatch(content)):
+            break
+        content = wrapped.group(1).strip()
+    return content
 
 
 def _accepted(sample: Sample) -> tuple[str, ...]:

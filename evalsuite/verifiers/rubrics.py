@@ -100,18 +100,22 @@ the answer is NONE. End with one line of its own:
 Extracted answer: ...
 """
 
-_SIDE = r"[ \t*_#`\"'(\[-]*"  # decoration before a verdict; a quoted line ("| ", "> ") is none
+_SIDE = r"[ \t*_#`\"'(\[-]*+"  # decoration before a verdict; a quoted line ("| ", "> ") is none
 _YES = ("yes", "correct", "right", "true", "1")
 _YES_NO_LINE = re.compile(
-    rf"^{_SIDE}(?P<label>(?:final |my )?(?:verdict|judge?ment|correct|is[ _]correct|equivalent)[ \t*_`]*[:=]{_SIDE})?"
-    r"(?P<word>yes|no|correct|incorrect|right|wrong|true|false|1|0)\b(?P<rest>.*)$",
+    rf"^{_SIDE}(?P<label>(?:final |my )?(?:verdict|judge?ment|correct|is[ _]correct|equivalent)[ \t*_`]*+[:=]{_SIDE})?"
+    r"(?P<word>yes|no|correct|incorrect|right|wrong|true|false|(?<![-+.\d])[01](?![ \t]*[/%]|[ \t]*(?:[.,:–-]|out of|of)?[ \t]*\d))\b(?P<rest>.*)$",
     re.IGNORECASE | re.MULTILINE,
 )
-_BOTH = re.compile(r"\W*(?:or|/|\|)\W*(?:yes|no|correct|incorrect|true|false|0|1)\b", re.IGNORECASE)
+_BOTH = re.compile(r"\W*(?:or|and|/|\|)\W*(?:yes|no|correct|incorrect|right|wrong|true|false|0|1)\b", re.IGNORECASE)
 _GRADES: dict[str, Verdict] = {"A": "correct", "B": "incorrect", "C": "not_attempted"}
+_NAMES: dict[str, Verdict] = {"CORRECT": "correct", "INCORRECT": "incorrect", "NOT_ATTEMPTED": "not_attempted"}
+_NAME = r"(?:CORRECT|INCORRECT|NOT[_ ]ATTEMPTED)"
+_END = r"[ \t*_`\"').:\]]*+"
 _GRADE = re.compile(
-    rf"^{_SIDE}(?:(?i:final )?(?i:grade|verdict|answer|judge?ment)[ \t*_`]*[:=]?{_SIDE})?"
-    r"(?P<line>[ABC])[ \t*_`\"').:\]-]*(?i:CORRECT|INCORRECT|NOT[_ ]ATTEMPTED)?[ \t*_`\"').\]]*$"
+    rf"^{_SIDE}(?:(?i:(?:the |my )?(?:final |correct )?(?:grade|verdict|answer|judge?ment)(?: is| would be)?)[ \t*_`]*+[:=]?{_SIDE}"
+    rf"(?P<labelled>[ABCabc])|(?P<line>[ABC]))[ \t*_`\"').:(\[=-]*+(?P<name>(?i:{_NAME}))?{_END}$"
+    rf"|^{_SIDE}(?:(?i:(?:final )?(?:grade|verdict|judge?ment)(?: is)?)[ \t*_`]*+[:=]?{_SIDE})?(?P<alone>{_NAME}){_END}$"
     r"|\b(?i:grade|verdict) (?i:is)[ :]*[*\"'(]*(?P<phrase>[ABC])\b",
     re.MULTILINE,
 )
@@ -125,7 +129,7 @@ def read_yes_no(text: str) -> Verdict | None:
     """The last verdict that stands at the start of a line of its own; None where there is none.
 
     A labelled one (`Verdict: no`, `correct: yes`, `Judgement: 1`) may be followed by reasons, a bare one (`Yes`) must be
-    the whole line. `Verdict: yes or no` repeats the question and is no verdict.
+    the whole line. `Verdict: yes or no` repeats the question and is no verdict, and `Verdict: 1/5` is a mark on another scale.
     """
     found: Verdict | None = None
     for match in _YES_NO_LINE.finditer(text):
@@ -135,12 +139,26 @@ def read_yes_no(text: str) -> Verdict | None:
     return found
 
 
-def read_grade(text: str) -> Verdict:
-    """The last grade A, B or C; NOT_ATTEMPTED where there is no letter, as in the official evaluation."""
-    found = [m["line"] or m["phrase"] for m in _GRADE.finditer(text)]
+def read_grade(text: str) -> Verdict | None:
+    """The last grade A, B or C, or its name; None where there is none or letter and name differ (`A (INCORRECT)`).
+
+    The official evaluation takes words without a letter for NOT_ATTEMPTED. Here a judge that does not grade ("sorry,
+    overloaded") is our failure, not the model's: it is asked again, and then the Score is None.
+    """
+    found = [_graded(m) for m in _GRADE.finditer(text)]
     if not found and (first := _FIRST.match(text.strip())):
-        found = [first[1]]
-    return _GRADES[found[-1]] if found else "not_attempted"
+        return _GRADES[first[1]]
+    if found[-3:] == [*_GRADES.values()]:  # the list of grades, restated
+        return None
+    return found[-1] if found else None
+
+
+def _graded(match: re.Match[str]) -> Verdict | None:
+    letter = match["labelled"] or match["line"] or match["phrase"]
+    name = match["alone"] or match["name"]
+    verdicts = {_GRADES[letter.upper()]} if letter else set()
+    verdicts |= {_NAMES[name.upper().replace(" ", "_")]} if name else set()
+    return verdicts.pop() if len(verdicts) == 1 else None
 
 
 def read_final(text: str) -> str | None:

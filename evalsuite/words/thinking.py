@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-# (opener, closer) as models write them: DeepSeek/Qwen/most, Claude-style, Gemma-style, Magistral, Kimi, Seed.
+# (opener, closer) as models write them: DeepSeek/Qwen/most, Claude-style, Gemma-style, Magistral, Kimi, Seed, Sky-T1, Command A.
 FORMS = (
     ("<think>", "</think>"),
     ("<thinking>", "</thinking>"),
@@ -13,12 +13,23 @@ FORMS = (
     ("[THINK]", "[/THINK]"),
     ("◁think▷", "◁/think▷"),
     ("<seed:think>", "</seed:think>"),
+    ("<|begin_of_thought|>", "<|end_of_thought|>"),
+    ("<|START_THINKING|>", "<|END_THINKING|>"),
 )
-_TAG = re.compile("|".join(re.escape(tag) for form in FORMS for tag in form))
-_CLOSER = {opener: closer for opener, closer in FORMS}
+# Angle brackets are markup in any case; "[Think]" may be a word of the answer.
+_TAG = re.compile("|".join(f"(?i:{re.escape(tag)})" if tag[0] == "<" else re.escape(tag) for form in FORMS for tag in form))
+
+
+def _folded(tag: str) -> str:
+    return tag.lower() if tag[0] == "<" else tag
+
+
+_CLOSER = {_folded(opener): _folded(closer) for opener, closer in FORMS}
 _CLOSERS = frozenset(_CLOSER.values())
 # gpt-oss "harmony" channels: everything before the last final channel is reasoning.
-_HARMONY = re.compile(r"<\|channel\|>\s*(\w+)[^<]*<\|message\|>")
+# A tool call or structured answer names its format: "final <|constrain|>json<|message|>".
+_HARMONY = re.compile(r"<\|channel\|>\s*+(\w++)[^<]*+(?:<\|constrain\|>[^<]*+)?<\|message\|>")
+_HARMONY_START = re.compile(r"\s*+(?:<\|start\|>\s*+assistant\s*+)?<\|channel\|>")
 
 
 class Thought(NamedTuple):
@@ -36,11 +47,11 @@ def split(text: str, *, opened: bool = False) -> Thought:
     all reasoning. A thought opened after the last closed one and never closed makes the whole text reasoning: `closed`
     is False and `answer` is empty.
     """
-    if "<|channel|>" in text:
+    if _HARMONY_START.match(text) or _HARMONY.search(text):  # a mere mention of "<|channel|>" is text
         return _split_harmony(text)
     start, depth_opener, seen = 0, "<think>" if opened else None, False
     for match in _TAG.finditer(text):
-        tag = match.group()
+        tag = _folded(match.group())
         if tag in _CLOSERS:
             # A closer ends the open thought of its own form; a bare one ends a thought that the prompt opened.
             if depth_opener is None or _CLOSER[depth_opener] == tag or (opened and not seen):

@@ -69,6 +69,12 @@ def test_hedges_and_unreadable_slots_say_what_was_read() -> None:
         ("The answer is (B) red", "AB"),
         ("\\boxed{B. 1.69}", "BD"),
         ("The answer is not Paris.", ""),
+        ("(A) red (B) blue mug (C) Paris (D) 1.69", "ABCD"),  # the list, restated on one line
+        ("A: red B: blue mug C: Paris D: 1.69", "ABCD"),
+        ("The correct answer is A red", "A"),
+        ("Answer: A red. It is the colour of the mug.", "A"),
+        ("Answer: A Paris", ""),
+        ("**B)** blue mug", "B"),
         ("The colour is red.", ""),
         ("red or blue mug", ""),
     ],
@@ -83,6 +89,11 @@ def test_ambiguous_and_labelled_option_texts() -> None:
     assert scored("\\boxed{red}", "A", ("red", "red")).value == 0.0
     assert scored("\\boxed{mug}", "B", ("(A) cup", "(B) mug")).value == 1.0
     assert scored("$2 : 1$", "A", ("$2: 1$", "$3: 2$")).value == 1.0
+    assert scored("8 kg", "B", ("$4 \\mathrm{~kg}$", "$8 \\mathrm{~kg}$")).value == 1.0
+    assert scored("5 \\mathrm{~A}", "A", ("$5 \\mathrm{~A}$", "$6 \\mathrm{~A}$")).value == 1.0
+    assert scored("B. type (A) blood", "B", ("type (B) blood", "type (A) blood")).value == 1.0
+    for listed in ("(A) True (B) False", "A) True B) False", "Answer: A. True B. False"):
+        assert scored(listed, "A", ("True", "False")).value == 0.0
     assert scored("The answer is vitamin C.", "A", ("Vitamin C", "Vitamin A", "Vitamin B")).value == 1.0
 
 
@@ -163,7 +174,21 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize(
-    "piece", [*HOSTILE, "(A) x\n", "not A but ", "A and B is correct ", "it is ", "x**A**", "the correct ", "\U0001d400"]
+    "piece",
+    [
+        *HOSTILE,
+        "(A) x\n",
+        "not A but ",
+        "not A but C ",
+        "alternatively, C ",
+        "; if A, ",
+        "\\boxed{A} or ",
+        "A and B is correct ",
+        "it is ",
+        "x**A**",
+        "the correct ",
+        "\U0001d400",
+    ],
 )
 def test_hostile_input(piece: str) -> None:
     text = piece * (100_000 // len(piece))

@@ -29,6 +29,12 @@ def value(text: str, target: object = "abcd") -> float | None:
     "<answer> abcd </answer>",
     "<answer>dcba</answer> wait <answer>abcd</answer> yes",
     "<think>dcba</think>abcd",
+    "$\\boxed{\\textbf{abcd}}$",
+    "\\boxed{\\mathrm{abcd}}",
+    "\\boxed{\\mathbf{\\text{ abcd }}}",
+    "\\boxed{abcd}, \\boxed{\\text{abcd}}",
+    "\\boxed{dcba}\n\nWait, no. \\boxed{abcd}",
+    "either way\nabcd",
 ])  # fmt: skip
 def test_right(text: str) -> None:
     assert value(text) == 1.0
@@ -49,6 +55,17 @@ def test_right(text: str) -> None:
     "\\boxed{abcd} \\boxed{abdc}",
     "<answer>abcd</answer><answer>abdc</answer>",
     "<think>abcd</think>abdc",
+    "\\boxed{bacd} or \\boxed{abcd}",
+    "$\\boxed{bacd}$ or $\\boxed{abcd}$",
+    "\\(\\boxed{bacd}\\) or maybe \\(\\boxed{abcd}\\)",
+    "\\[\\boxed{bacd} \\text{ or } \\boxed{abcd}\\]",
+    "\\boxed{bacd}\nor\n\\boxed{abcd}",
+    "\\boxed{bacd}. Alternatively, \\boxed{abcd}",
+    "\\boxed{bacd}\\boxed{abcd}",
+    "<answer>bacd</answer><answer>abcd</answer>",
+    "<answer>bacd</answer> or <answer>abcd</answer>",
+    "bacd\nor\nabcd",
+    "bacd or\nabcd",
 ])  # fmt: skip
 def test_wrong(text: str) -> None:
     assert value(text) == 0.0

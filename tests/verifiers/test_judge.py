@@ -106,7 +106,6 @@ def test_the_judge_sees_question_gold_and_answer_and_no_reasoning():
         ("simpleqa", "A", Score(1.0, answer="It is Canberra", parts={"correct": 1, "incorrect": 0, "not_attempted": 0})),
         ("simpleqa", "B", Score(0.0, answer="It is Canberra", parts={"correct": 0, "incorrect": 1, "not_attempted": 0})),
         ("simpleqa", "C", Score(0.0, "no_answer", parts={"correct": 0, "incorrect": 0, "not_attempted": 1})),
-        ("simpleqa", "hm", Score(0.0, "no_answer", parts={"correct": 0, "incorrect": 0, "not_attempted": 1})),
         ("browsecomp", "extracted_final_answer: Canberra\nreasoning: same\ncorrect: yes", Score(1.0, answer="Canberra")),
         ("browsecomp", "extracted_final_answer: Perth\nreasoning: no\ncorrect: no", Score(0.0, answer="Perth")),
         ("browsecomp", "extracted_final_answer: None\nreasoning: none\ncorrect: no", Score(0.0, "no_answer")),
@@ -148,6 +147,20 @@ def test_a_cut_off_grade_is_not_taken_for_not_attempted():
     verifier, cut = JudgeVerifier(template="simpleqa"), Completion(text="I think", finish_reason="length")
     assert isinstance(verifier.read(SAMPLE, Completion(text="x"), (cut,)), tuple)
     assert verifier.read(SAMPLE, Completion(text="x"), (cut, cut)).outcome == "error"
+
+
+def test_a_judge_that_declines_to_grade_is_asked_again_and_then_our_failure():
+    verifier, reply, declined = (
+        JudgeVerifier(template="simpleqa"),
+        Completion(text="x"),
+        Completion(text="I cannot grade this."),
+    )
+    (again,) = verifier.read(SAMPLE, reply, (declined,))
+    assert "one letter, A, B or C" in again.messages[-1].text
+    graded = verifier.read(SAMPLE, reply, (declined, Completion(text="C")))
+    assert (graded.value, graded.outcome, graded.parts["not_attempted"]) == (0.0, "no_answer", 1.0)
+    failed = verifier.read(SAMPLE, reply, (declined, Completion(text="sorry, overloaded")))
+    assert (failed.value, failed.outcome) == (None, "error")
 
 
 def test_two_rounds_score_what_was_extracted():
@@ -221,16 +234,19 @@ def test_at_most_so_many_requests_are_in_flight(pool):
     assert judge.most == Judge.concurrency
 
 
-@pytest.mark.parametrize("error", [RequestError("HTTP 500 five times"), UnavailableError("connection refused")])
-def test_a_judge_that_fails_is_our_failure_for_that_item_only(pool, error):
+def test_a_judge_that_fails_is_our_failure_for_that_item_only(pool):
+    error = RequestError("HTTP 500 five times")
     found = judged(pool, JudgeVerifier(), ["x", "boom"], Judge(lambda prompt: error if "| boom" in prompt else "Verdict: yes"))
     assert found[0].value == 1.0
     assert (found[1].value, found[1].outcome, found[1].feedback) == (None, "error", f"judge could not be reached: {error}")
 
 
-def test_a_spent_budget_ends_the_call(pool):
-    with pytest.raises(BudgetError, match="spent"):
-        judged(pool, JudgeVerifier(), ["x", "y"], Judge(lambda prompt: BudgetError("spent")))
+@pytest.mark.parametrize("error", [BudgetError("spent"), UnavailableError("connection refused")])
+def test_a_judge_that_is_not_there_or_spent_ends_the_call(pool, error):
+    judge = Judge(lambda prompt: error)
+    with pytest.raises(type(error), match=str(error)):
+        judged(pool, JudgeVerifier(), ["x", "y", "z"], judge, concurrency=1)
+    assert len(judge.requests) == 1  # the others would fare no better
 
 
 def test_retries_of_the_judge_are_paid_for(pool):

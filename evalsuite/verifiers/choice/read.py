@@ -8,15 +8,17 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from evalsuite.verifiers.choice.marks import MARK, mark, plain
-from evalsuite.verifiers.slots import Slot, answer_tags, boxes
+from evalsuite.verifiers.slots import Slot, answer_tags, boxes, strung
 
 _TAIL = 20_000  # characters at the end of a reply that are searched for phrases; slots are found anywhere
+_LINE = 1000  # characters behind a letter that are searched for its rivals; bounds the time for a text full of letters
+_BESIDE = 400  # characters behind a choice in which another may be offered beside it
 
 _FILLER = (
     r"(?:(?:the|an?|either|both|between|one of|options?|choices?|letters?|answers?|correct|right|best|final|likely|most|indeed|therefore|"
     r"thus|then|still|actually|[a-z]{2,12}ly|that|it|it[’']s|is|are|would be|should be|must be|to be|with|only)\b[\s:\"'“,]*){0,6}"
 )
-_IS = r"(?:(?:\bis\b|\bare\b|\bwas\b|\bbe\b|\bes\b|\best\b|\bist\b|\bé\b|=|:|->|=>|→|应该是|应为|为|是|は|은|는)\s*:?)"
+_IS = r"(?:(?:\bis\b|\bare\b|\bwas\b|\bbe\b|\bes\b|\best\b|\bist\b|\b[éè]\b|=|:|->|=>|→|应该是|应为|为|是|は|은|는)\s*:?)"
 _NAME = r"(?:\b(?:answers?|ans|option|choice|response|selection|solution|match|pick|conclusion|respuesta|réponse|antwort|resposta|risposta|ответ)\b|答案|正确选项|正解|答え|정답)"
 _LEAD = rf"{_NAME}[\"'”]?(?P<middle>[^.:\n!?⟦]{{0,80}}?){_IS}"
 _END = r"(?=[\s)\"'”]*(?:[.,;!]|$|\n))"
@@ -26,12 +28,19 @@ _VERB = (
 )
 _PREDICATE = r"\s+(?:is|are|was|has|have|can|could|would|will|does|do|seems?|looks?|contains?|says?)\b"
 _CORRECT = re.compile(
-    rf"{MARK}\s+(?:is|are|would be|must be|should be|seems(?: to be)?|appears(?: to be)?|looks)\s+(?P<also>(?:also|equally|too)\s+)?"
+    rf"{MARK}(?:\s+(?:is|are|would be|must be|should be|seems(?: to be)?|appears(?: to be)?|looks)\s+(?P<also>(?:also|equally|too)\s+)?"
     r"(?:(?:both|all|therefore|indeed|thus|[a-z]+ly)\s+)?(?:the\s+)?(?:(?:only|most|one|single|best|final)\s+){0,2}"
-    r"(?:correct|right|best|answer|appropriate|likely|closest)\b"
+    r"(?:correct|right|best|answer|appropriate|likely|closest|(?<=most )(?:accurate|suitable|plausible|reasonable|consistent|fitting|logical|precise))\b"
+    r"|\s+(?:best|correctly|(?:most\s+)?accurately)\s+(?:describes|explains|represents|matches|fits|captures|answers|reflects|illustrates|states)\b"
+    r"|\s*(?:选项)?\s*[也都]?[是为]?[最唯]?一?(?:正确|合适|对的)(?!的?吗))"
+)
+# Between two statements on one line that stand on end: "The answer is A and the answer is B".
+_ON_END = re.compile(
+    r"[^\S\n]*[,;.)/|&]?[^\S\n]*(?:(?:and|or|also|maybe|perhaps|alternatively),?[^\S\n]+)*(?:(?:the|my|another|an)[^\S\n]+)?"
+    r"(?:(?:correct|right|best|final|other)[^\S\n]+)?"
 )
 _CLAUSE = re.compile(
-    r"(?:^|[.!?:;,(\n⟧]\s*|\b(?:so|thus|therefore|hence|that|and|or|both|option|choice|answer|letter|means|only|think|believe)\s+)$"
+    r"(?:^|[.!?:;,(\n⟧]\s*|\b(?:so|thus|therefore|hence|that|and|or|both|option|choice|answer|letter|means|only|think|believe)\s+|[。，；：]\s*|(?:选项|因此|所以|故|那么|和|或)\s*)$"
 )
 _PHRASES = tuple(
     re.compile(pattern)
@@ -43,33 +52,55 @@ _PHRASES = tuple(
         rf"\b(?:so|thus|therefore|hence|actually|rather|instead|finally|wait|no)\b[,:]?\s*{_FILLER}{MARK}(?=[\s)]*(?:[.!]|$|\n))",
         rf"\bnot\s+(?:option\s+)?⟦[a-z][)*]?⟧[,;:]?\s+(?:but|it[’']?s|it is)\s+(?:rather\s+)?{_FILLER}{MARK}",
         rf"选(?!项)择?\s*:?\s*{MARK}",
+        rf"(?:{_NAME}|\bone\b)\s+(?:among|amongst|between|from|of|out of)\s+(?:(?:options?|choices?|the|and|or|[,&/]|⟦[a-z][)*]?⟧)\s*){{1,24}}"
+        rf"(?:is|would be|must be|should be)\s+{_FILLER}{MARK}",
+        rf"\bthe\s+(?:only\s+)?(?:correct|right|best|better|closest|most [a-z]+)\s+(?:one|statement|letter)\s+(?:is|must be|would be)\s+{_FILLER}{MARK}{_END}",
+        rf"\b(?:that|which|this)\s+(?:only\s+)?leaves\s+(?:us\s+)?{_FILLER}{MARK}{_END}",
         r"(?m:^[^\S\n]*⟦([a-z])\*⟧[\s.]*$)",
     )
 )
 _BOLD = re.compile(r"(?m)^(?P<before>.*?)⟦([a-z])\*⟧(?!\s*[:)])")
 _TEXT_SLOT = re.compile(rf"{_LEAD}\s*(?P<text>\S[^\n]{{0,400}})")
 _NEGATED = re.compile(
-    r"\b(?:not|never|cannot|neither|incorrect|wrong|false|eliminated?|eliminating|exclud\w+|without|no)\b|n[’']t\b|ruled? out"
+    r"\b(?:not|never|cannot|neither|incorrect|wrong|false|eliminated?|eliminating|exclud\w+|without|no|(?<!at )least)\b|n[’']t\b|ruled? out"
 )
 _DENIED = re.compile(
-    r"(?:\b(?:incorrect|wrong|other|false|bad|eliminated|excluded|unlikely|worst|not|never|cannot)|n[’']t)\s+"
+    r"(?:\b(?:incorrect|wrong|other|false|bad|eliminated|excluded|unlikely|worst|not|never|cannot|least\s+[a-z]+)|n[’']t)\s+"
     r"(?:(?:the|an?|be|is|correct|right|best|final|really|actually)\s+){0,3}$"
+)
+# Whose opinion follows: "some would say", "many people think that the".
+_OTHERS = re.compile(
+    r"\b(?:some|others?|many|people|someone|somebody|they|students|critics|one\s+(?:might|may|could))\b"
+    r"(?:\s+(?:would|might|may|could|will|people|students|readers|of|them|also|often|initially|wrongly))*"
+    r"(?:\s+(?:say|argue|claim|think|believe|suggest|feel|insist)s?)?(?:\s+(?:that|the|correct|right|best|it|answer|option|choice))*\s*$"
 )
 _SOFT = r"(?:(?:maybe|possibly|perhaps|probably|option|choice|even|either|also|then|answer|the|could be|might be|else)\s+){0,4}"
 _JOIN = re.compile(
-    r"[\s.)]*(?:(?:[,;/|&+、或和与及]|\band/or\b|\band\b|\\lor\b|\\vee\b|\\cup\b)[\s(]*(?:(?:and|or|&)\s+)?"
+    r"[\s.)]*(?:(?:[,;/|&+、或和与及∨∪]|\band/or\b|\band\b|\bto\b|\\lor\b|\\vee\b|\\cup\b)[\s(]*(?:(?:and|or|&)\s+)?"
     + _SOFT
     + rf"{MARK}"
-    rf"|,?\s*\(?\s*\bor\b\s+(?:[a-z’'-]+,?\s+){{0,3}}?{MARK}"
+    rf"|,?\s*\(?\s*\bor\b[\s,]+(?:[a-z’'-]+,?\s+){{0,3}}?{MARK}"
     rf"|[,;.]?\s*\(?(?:though|although|but|however|alternatively)\b[^\n⟦.]{{0,40}}?\b(?:could|might|may|maybe|possibly|perhaps|also|equally)\b[^\n⟦.]{{0,30}}{MARK}"
-    rf")|\s*{MARK}"
+    rf")|[^\S\n]*(?:[–—-][^\S\n]*)?{MARK}|\s*{MARK}(?=\s*(?:$|⟦|\n))"
 )
 _JOINED_BEFORE = re.compile(rf"{MARK}[\s)]*(?:[,/&、或和与及]|\bor\b|\band\b)[\s,(]*(?:or\s+|and\s+)?{_SOFT}$")
+_REASON = re.compile(r"\b(?:because|since|whereas|while|unlike)\b")
 _REJECTED = re.compile(
     r"\s*(?:is|are|was|were|can|both|all|being)\b[^.\n⟦]{0,30}(?:wrong|incorrect|not|n[’']t|false|eliminated|ruled|out\b|excluded|distract)"
 )
+# Another option offered beside the one that was chosen: "alternatively, C", "it could also be C", "C is also possible".
+_RIGHT = r"(?:possible|plausible|right|correct|valid|acceptable|reasonable|defensible|true|fine|answer|option|choice)\b"
+_RIVAL = re.compile(
+    rf"(?:\balternatively\b[\s,:]*{_FILLER}{MARK}(?=[\s)]*(?:[.,;!(]|$|\n|\b(?:is|could|might|may|would)\b))"
+    rf"|\b(?:could|might|may)\s+(?:(?:also|equally|just|as|well|even|possibly|perhaps)\s+)*be\s+{_FILLER}{MARK}"
+    rf"|{MARK}\s+(?:(?:is|seems|looks|would be)\s+(?:(?:also|equally|just|as|perhaps|maybe|possibly|too)\s+)+|(?:could|might|may)\s+"
+    rf"(?:(?:also|equally|just|as|well|even|possibly|perhaps)\s+)*(?:be\s+)?)(?:(?:an?|the|as|be|another|also)\s+)*{_RIGHT}"
+    rf"|\bbut\s+(?:option\s+)?{MARK}\s+is\s+(?:an?\s+)?(?:possible|plausible|defensible)\b"
+    rf"|[;,.]\s*(?:(?:and|but|or)\s+)?(?:if\b[^.;\n⟦]{{0,60}}(?:,\s*(?:then\s+)?|\b(?:is|be|then)\s+)|(?:otherwise|else),?\s+(?:it\s+is\s+)?){MARK}{_END}"
+    rf"|[,.]\s*or\s+{_SOFT}{MARK}{_END})(?![^.\n]{{0,60}}\b(?:but|however|yet|except|only if)\b)"
+)
 _LABEL = re.compile(
-    r"\s*(?:[-•]\s*)?(?:(?:option|choice|answer)\s+)?(?:⟦([a-z])\)⟧[\s.:,-]*|⟦([a-z])\*?⟧(?:\s*[.):]+\s*|\s+[-–—]\s+|,?\s+(?:because|since|as)\b|\s*$))"
+    r"\s*(?:[-•]\s*)?(?:(?:option|choice|answer)\s+)?(?:⟦([a-z])\)⟧(?!\s*\?)[\s.:,-]*|⟦([a-z])\*?⟧(?:\s*[.):]+\s*|\s+[-–—]\s+|,?\s+(?P<reason>because|since|as|not|rather than|instead of)\b|\s*$))"
 )
 _ENDS = re.compile(
     r"(?:\b(?:is|be|it[’']s|that[’']s|shows?|showing|indicates?|suggests?|gives?|supports?|confirms?|matches|means|get|with|to|option|choice|"
@@ -115,21 +146,22 @@ def read(text: str, choices: tuple[str, ...] = ()) -> Said | None:
             unread = unread or said
     tail = text[-_TAIL:]
     marked = mark(tail)
-    if letters := _phrases(marked, options) or _reply(tail, marked, options) or _ending(marked):
+    if letters := _phrases(marked, options):
+        return Said(letters)
+    if letters := _reply(tail, marked, options):
+        chosen = re.search("|".join(f"⟦{letter.lower()}[)*]?⟧" for letter in letters), marked)
+        return Said(letters | (_rivals(marked, chosen.end()) if chosen else frozenset()))
+    if letters := _ending(marked):
         return Said(letters)
     return unread
 
 
 def _slots(text: str, slots: list[Slot], options: Sequence[str]) -> Said:
     """The last slot, together with those that are strung to it on the same line ("\\boxed{A} or \\boxed{B}")."""
+    joined = strung(text, slots)
     said = _slot(slots[-1].content, options)
-    letters = said.letters
-    for earlier, later in zip(slots[-2::-1], slots[:0:-1], strict=False):
-        if not re.fullmatch(
-            r"[^\S\n]*(?:[,;/|&+.$]|\bor\b|\band\b|\\text\{ ?(?:or|and) ?\}|\\lor)?[^\S\n]*\$*", text[earlier.end : later.start]
-        ):
-            break
-        letters |= _slot(earlier.content, options).letters
+    letters = said.letters.union(*(_slot(slot.content, options).letters for slot in joined))
+    letters |= _rivals(mark(text[slots[-1].end :][:_BESIDE]), 0) if letters else frozenset()
     everything = frozenset().union(*(_slot(slot.content, options).letters for slot in slots))
     # A box for each of several options is no choice; two may be a correction.
     letters = everything if len(everything) > 2 else letters
@@ -152,6 +184,8 @@ def _slot(content: str, options: Sequence[str]) -> Said:
     if small and "⟦" not in marked:
         return Said(frozenset(re.sub(r"\b(?:or|and)\b|[^a-z]", "", small.group(1) or small.group(2)).upper()))
     lead = re.match(rf"[\s\"'“(]*{_FILLER}[\s\"'“(]*{MARK}", marked)
+    if lead and re.match(r"[\s)\]\"']*\?", marked[lead.end() : lead.end() + 10]):
+        return Said(frozenset(), content)
     if lead:
         return Said(_labelled(marked, lead.end(), lead.group(1), options), content)
     letters = _phrases(marked, options)
@@ -161,18 +195,17 @@ def _slot(content: str, options: Sequence[str]) -> Said:
 
 def _labelled(marked: str, end: int, letter: str, options: Sequence[str]) -> frozenset[str]:
     """A letter whose text or rivals may follow on its line: the letter, or all letters that are claimed there."""
-    line = marked[end:].partition("\n")[0]
+    line = marked[end : end + _LINE].partition("\n")[0]
     text = plain(line.lstrip(" .):-–—,"))
     own = options[ord(letter) - 97] if ord(letter) - 97 < len(options) else ""
     if own and text == own:
         return frozenset(letter.upper())
     letters = _joined(marked, end, letter)
-    # Labels further on in the line make it a list; the text of another option contradicts the letter.
-    letters |= (
-        {m.upper() for m in re.findall(r"⟦([a-z])\)⟧|⟦([a-z])⟧[.):]\s", line) for m in m if m}
-        if not own or own not in text
-        else set()
-    )
+    # Labels further on in the line make it a list, unless they stand in the option's own text or in the reasons; the text
+    # of another option contradicts the letter.
+    named = set(re.findall(r"\b[a-z]\b", own)) if own in text else set()
+    labels = re.findall(r"⟦([a-z])\)⟧|(?<!not )(?<!than )(?<!option )⟦([a-z])⟧[.):]\s", _REASON.split(line, maxsplit=1)[0])
+    letters |= {m.upper() for pair in labels for m in pair if m and m not in named}
     other = [chr(65 + i) for i, option in enumerate(options) if len(option) > 1 and option == text]
     return letters | frozenset(other)
 
@@ -180,7 +213,7 @@ def _labelled(marked: str, end: int, letter: str, options: Sequence[str]) -> fro
 def _joined(marked: str, end: int, letter: str) -> frozenset[str]:
     """The letter and those that are joined to it behind it by "or", "and", commas, or nothing at all."""
     letters, position = {letter}, end
-    while join := _JOIN.match(marked, position):
+    while position - end < _LINE and (join := _JOIN.match(marked, position)):
         letters.add(next(g for g in join.groups() if g))
         position = join.end()
     # "C, A and B are wrong": the others are a clause of their own.
@@ -214,27 +247,41 @@ def _phrases(marked: str, options: Sequence[str]) -> frozenset[str]:
         if _denied(marked, m.start(), m["middle"]):
             continue
         for text in (m["text"], re.split(r"(?<=[a-z0-9)”\"])\.(?:\s|$)", m["text"])[0]):
-            if letter := option_of(text, options):
+            if letter := option_of(text, options) or _headed(text, options):
                 claims.append(_Claim(m.start(), m.start("text") + len(text), frozenset(letter)))
     if not claims:
         return frozenset()
     claims.sort(key=lambda claim: claim.end)
     last = claims[-1].letters
-    strung = close = last
+    together = close = last
     for earlier, later in zip(claims[-2::-1], claims[:0:-1], strict=True):
         # Statements on end: two on one line contradict each other, three anywhere are spam ("Answer: A Answer: B ...").
         between = marked[earlier.end : later.start]
         if later.end - earlier.end > 60:
             break
         close |= earlier.letters
-        if strung >= later.letters and re.fullmatch(r"[^\S\n]*[,;.)/|&]?[^\S\n]*", between):
-            strung |= earlier.letters
-    return close if len(close) > 2 else strung
+        if together >= later.letters and _ON_END.fullmatch(between):
+            together |= earlier.letters
+    letters = close if len(close) > 2 else together
+    return letters | _rivals(marked, claims[-1].end)
+
+
+def _rivals(marked: str, start: int) -> frozenset[str]:
+    """Options that are offered as well, soon behind a choice that ends at `start`."""
+    offers = _RIVAL.finditer(marked[start : start + _BESIDE])
+    return frozenset(next(g for g in m.groups() if g).upper() for m in offers)
+
+
+def _headed(text: str, options: Sequence[str]) -> str | None:
+    """The letter A where it stands before its option's text like an article ("A Paris"), and so was not marked."""
+    bare = re.match(r"a\s+(?=\S)", text)
+    return "A" if bare and options[0] and plain(text[bare.end() :]) == options[0] else None
 
 
 def _denied(marked: str, start: int, middle: str | None) -> bool:
-    """Whether the words before or inside a phrase say that it is not the answer."""
-    return bool(_DENIED.search(marked[max(0, start - 40) : start]) or _NEGATED.search(middle or ""))
+    """Whether the words before or inside a phrase say that it is not the answer, or that others think so."""
+    before = marked[max(0, start - 40) : start]
+    return bool(_DENIED.search(before) or _OTHERS.search(before) or _NEGATED.search(middle or ""))
 
 
 def _statements(marked: str) -> list[_Claim]:
@@ -286,7 +333,10 @@ def _reply(text: str, marked: str, options: Sequence[str]) -> frozenset[str]:
         where = labels[-1] if labels[-1][0] == len(lines) - 1 and letters_seen[-1] in letters_seen[:-1] else None
     if where is None:
         return frozenset()
-    return _labelled(lines[where[0]], where[1].end(), where[1].group(1) or where[1].group(2), options)
+    letter = where[1].group(1) or where[1].group(2)
+    if where[1]["reason"]:  # "B, not A", "B because A is too small"
+        return frozenset(letter.upper())
+    return _labelled(lines[where[0]], where[1].end(), letter, options)
 
 
 def _ending(marked: str) -> frozenset[str]:
@@ -297,6 +347,6 @@ def _ending(marked: str) -> frozenset[str]:
     sentence = re.split(r"(?<=[.!?])\s+", lines[-1].strip())[-1]
     ends = _ENDS.search(sentence)
     letters = frozenset(m.upper() for m in re.findall(MARK, sentence))
-    if not ends or ends["cited"] or len(letters) != 1 or _NEGATED.search(sentence):
+    if not ends or ends["cited"] or len(letters) != 1 or _NEGATED.search(sentence) or _OTHERS.search(sentence[: ends.start()]):
         return frozenset()
     return letters
