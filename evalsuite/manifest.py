@@ -70,16 +70,7 @@ def _environment() -> dict[str, Any]:
     from importlib.metadata import PackageNotFoundError, version
 
     packages = {"evalsuite": __version__}
-    for name in (
-        "numpy",
-        "sympy",
-        "math-verify",
-        "latex2sympy2_extended",
-        "antlr4-python3-runtime",
-        "torch",
-        "transformers",
-        "vllm",
-    ):
+    for name in ("numpy", "mpmath", "sympy", "torch", "transformers", "vllm"):
         try:
             packages[name] = version(name)
         except PackageNotFoundError:

@@ -6,6 +6,7 @@ both refuse oversized input before anything parses it, so a direct call is safe 
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from functools import lru_cache
 from typing import Any, ClassVar
 
 from evalsuite.verifiers.base import Verifier
-from evalsuite.verifiers.math import gates, symbolic
+from evalsuite.verifiers.math import gates, symbolic, units
 from evalsuite.verifiers.math.exact import Number, number
 from evalsuite.verifiers.math.extraction import Extracted, extract
 from evalsuite.verifiers.math.normalize import clean, flat
@@ -59,14 +60,14 @@ def equal(target: str, answer: str, *, tolerance: float | None = None) -> bool:
         return False
     if target.strip() == answer.strip():
         return True
-    if not gates.fit(answer) or not gates.fit(target):
+    if not gates.fit(answer) or not gates.fit(target) or units.money_differs(target, answer):
         return False
     (gold_clean, gold), (answer_clean, value) = _read(target), _read(answer)
     if gold_clean and flat(gold_clean) == flat(answer_clean):
         return True
     if same_choice(gold_clean, answer_clean):
         return True
-    if tolerance is not None and _within(gold, value, Fraction(tolerance)):
+    if tolerance is not None and _within(gold, value, Fraction(str(tolerance))):
         return True
     return same(gold, value)
 
@@ -74,10 +75,11 @@ def equal(target: str, answer: str, *, tolerance: float | None = None) -> bool:
 def _within(gold: Value, answer: Value, tolerance: Fraction) -> bool:
     if isinstance(gold, Listing | Group) and isinstance(answer, Listing | Group):
         return len(gold.items) == len(answer.items) and all(_within(g, a, tolerance) for g, a in zip(gold.items, answer.items))
-    if not isinstance(gold, Number) or not isinstance(answer, Number | Expr):
-        return False
-    value = answer.value if isinstance(answer, Number) else symbolic.decimal_of(answer.text)
-    return value is not None and abs(value - gold.value) <= tolerance
+    values = [
+        v.value if isinstance(v, Number) else symbolic.decimal_of(v.text) if isinstance(v, Expr) else None
+        for v in (gold, answer)
+    ]
+    return values[0] is not None and values[1] is not None and abs(values[1] - values[0]) <= tolerance
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ class MathVerifier(Verifier):
         if found is None:
             return Score(0.0, "no_answer", feedback=r"no final answer found: put it in \boxed{}")
         shown, expected = found.answer[:400], " or ".join(targets)[:400]
-        if len(found.answer) > gates.LONGEST:
+        if len(found.answer) > gates.LONGEST and found.answer not in targets:
             return Score(0.0, answer=shown, feedback=f"the answer has {len(found.answer)} characters; expected {expected}")
         tolerance = self._tolerance(sample)
         right = any(_judge(target, found, tolerance) for target in targets) or _verbatim(completion.answer_text, found, targets)
@@ -123,7 +125,9 @@ class MathVerifier(Verifier):
             return (None,)
         return (
             self._targets(sample),
-            found.answer[: gates.LONGEST + 1],
+            found.answer
+            if len(found.answer) <= gates.LONGEST
+            else hashlib.sha256(found.answer.encode(errors="replace")).digest(),
             found.listed,
             found.guesses,
             self._tolerance(sample),
@@ -163,6 +167,9 @@ class MathVerifier(Verifier):
         if target is None:
             raise ValueError(f"sample {sample.id!r} has no target")
         many = tuple(str(t) for t in target) if isinstance(target, list | tuple) else (str(target),)
+        for text in many:
+            if not flat(clean(gold_text(text[:20000]))):
+                raise ValueError(f"sample {sample.id!r} has a target without an answer in it: {text[:80]!r}")
         if self.integer:
             many = tuple(_whole(t) for t in many)
         return (", ".join(many),) if sample.metadata.get("multiple") and len(many) > 1 else many
@@ -186,7 +193,10 @@ def _verbatim(text: str, found: Extracted, targets: tuple[str, ...]) -> bool:
 
 def _judge(target: str, found: Extracted, tolerance: float | None) -> bool:
     if found.listed is None:
-        return equal(target, found.answer, tolerance=tolerance)
+        if equal(target, found.answer, tolerance=tolerance):
+            return True
+        again = re.split(r",? or |,? ?\(?i\.e\.,? ", found.answer) if found.how != "box" and len(found.answer) <= 100 else []
+        return len(again) == 2 and all(equal(target, part.rstrip(") "), tolerance=tolerance) for part in again)
     if isinstance(_read(gold_text(target))[1], Listing | Union | Group):
         return equal(target, found.listed, tolerance=tolerance) or (
             not found.guesses and equal(target, found.answer, tolerance=tolerance)
@@ -195,16 +205,25 @@ def _judge(target: str, found: Extracted, tolerance: float | None) -> bool:
     return all(equal(target, part, tolerance=tolerance) for part in parts)
 
 
+_COMPUTED = re.compile(
+    r"[-+*^!|]|\\(?:frac|binom|sum|prod|int|lim|sqrt|gcd|lcm|log|ln|exp|sin|cos|tan|cot|sec|csc|lfloor|lceil|max|min|arc[a-z]+)|\b(?:gcd|lcm|log|ln)\b"
+)
+
+
 def _restates(problem: str, targets: tuple[str, ...], answer: str) -> bool:
     """Whether an accepted answer is a formula copied from the question instead of its value."""
     cleaned, value = _read(answer)
-    if (
-        not problem
-        or not isinstance(value, Expr | Relation)
-        or len(flat(cleaned)) < 3
-        or any(flat(clean(t)) == flat(cleaned) for t in targets)
-    ):
+    short = flat(cleaned)
+    if not problem or not isinstance(value, Expr | Relation) or len(short) < 2 or not _COMPUTED.search(cleaned):
         return False
-    if not re.search(r"[-+*^!]|\\(?:frac|binom|sum|int|sqrt)", cleaned):
+    if any(flat(clean(t)) == short for t in targets):
         return False
-    return flat(cleaned) in flat(clean(problem[-20000:]))
+    question = flat(clean(problem[-20000:]))
+    at = question.find(short)
+    while at >= 0:
+        before, after = question[max(0, at - 1) : at], question[at + len(short) : at + len(short) + 1]
+        # Part of a larger formula, as 1+x in 1+x^2, is not the question.
+        if not (before and before in "^_/*+-0123456789\\") and not (after and after in "^_/*+-!0123456789"):
+            return True
+        at = question.find(short, at + 1)
+    return False

@@ -13,7 +13,7 @@ import math
 from fractions import Fraction
 from typing import Any
 
-from evalsuite.verifiers.math.expression import Node
+from evalsuite.verifiers.math.notation import Node
 
 Monomial = frozenset[tuple[Any, Fraction]]
 Poly = dict[Monomial, Fraction]

@@ -2,7 +2,7 @@
 
 Rules. Integers and rationals are equal or they are not. A decimal gold also accepts an exact value (3.14 for pi/... ) that
 rounds to it at its own number of decimals, if the gold has at least three significant digits, and a decimal answer that is
-longer by two digits or more and rounds to it. An exact gold accepts a decimal answer only at many digits (`stands_for`).
+longer by two digits or more (by one, from five digits on) and rounds to it. An exact gold accepts a decimal answer only at many digits (`stands_for`).
 A percent sign may be left out or be written as a hundredth; a factor of 100 between two plain numbers is wrong.
 """
 
@@ -12,7 +12,9 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
+from evalsuite.verifiers.math import units
 from evalsuite.verifiers.math.normalize import TEXT_CLOSE, TEXT_OPEN
+from evalsuite.verifiers.math.units import UNITS
 
 DIGITS = 10  # significant digits from which a decimal stands for a fraction that it rounds
 IRRATIONAL_DIGITS = 12  # the same for an irrational number
@@ -34,40 +36,6 @@ class Number:
     base: int | None = None
 
 
-_UNITS = {
-    "degree": "deg degs degree degrees °",
-    "radian": "rad rads radian radians",
-    "meter": "m meter meters metre metres",
-    "centimeter": "cm centimeter centimeters centimetre centimetres",
-    "millimeter": "mm millimeter millimeters",
-    "kilometer": "km kms kilometer kilometers kilometre kilometres",
-    "inch": "in inch inches",
-    "foot": "ft foot feet",
-    "yard": "yd yard yards",
-    "mile": "mi mile miles",
-    "second": "s sec secs second seconds",
-    "minute": "min mins minute minutes",
-    "hour": "h hr hrs hour hours",
-    "day": "day days",
-    "week": "week weeks",
-    "month": "month months",
-    "year": "yr yrs year years",
-    "gram": "g gram grams",
-    "kilogram": "kg kgs kilogram kilograms",
-    "milligram": "mg milligram milligrams",
-    "pound": "lb lbs pound pounds",
-    "ounce": "oz ounce ounces",
-    "ton": "ton tons tonne tonnes",
-    "liter": "l liter liters litre litres",
-    "milliliter": "ml milliliter milliliters",
-    "gallon": "gal gallon gallons",
-    "cent": "cent cents ¢",
-    "dollar": "dollar dollars usd bucks",
-    "euro": "euro euros eur",
-    "mile/hour": "mph",
-    "kilometer/hour": "kph kmh",
-}
-UNITS = {spelling: name for name, spellings in _UNITS.items() for spelling in spellings.split()}
 _SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 _SMALL = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
@@ -98,6 +66,7 @@ _LITERAL = re.compile(
 _BASE = re.compile(
     r"(?P<digits>[0-9A-Fa-f]+) ?_ ?\{? ?(?P<base>\d+|[a-z]+) ?\}?|\( ?(?P<digits2>[0-9A-F]+) ?\) ?_ ?\{? ?(?P<base2>\d+) ?\}?"
 )
+_HEX = re.compile(r"0[xX][0-9A-Fa-f]{1,40}")
 _BASE_WORDS = {
     "two": 2,
     "three": 3,
@@ -136,6 +105,8 @@ def number(text: str) -> Number | None:
         return None
     if not (first.isdigit() or first in "+-.\\(") or "_" in text or "base" in text:
         return _worded(text) if first.isalpha() else _based(text)
+    if text[:2] in ("0x", "0X"):
+        return _based(text)
     match = _LITERAL.match(text)
     if match is None:
         return None
@@ -179,6 +150,8 @@ def number(text: str) -> Number | None:
 def _with_unit(value: Fraction, decimals: int | None, digits: int, rest: str) -> Number | None:
     """The literal with what follows it: percent, degree, units, a scale word. None if that is no unit."""
     tail = rest.strip()
+    if tail in ("°C", "° C", "°F", "° F", "°K", "° K"):
+        return Number(value, decimals, digits, unit={"C": "celsius", "F": "fahrenheit", "K": "kelvin"}[tail[-1]])
     if tail in ("%", "°"):
         return Number(value, decimals, digits, tail == "%", "degree" if tail == "°" else "")
     if len(tail) > 60 or tail[0] in "^_!/*+-=<>,;:.([{|'\\" or "=" in tail or "," in tail or "±" in tail or "≈" in tail:
@@ -198,16 +171,17 @@ def _with_unit(value: Fraction, decimals: int | None, digits: int, rest: str) ->
     if any(name in HEDGES for name in names) or re.search(r"(?<!\^)(?<!\^\{)\d", leftover):
         return None
     # A lone letter or an unknown short word right after a number is algebra unless it is marked as text.
-    if not marked and not all((name in UNITS and len(name) > 1) or len(name) > 3 or name in _LINKS for name in names):
+    if not marked and not all(
+        (name in UNITS and (len(name) > 1 or not name.isascii())) or len(name) > 3 or name in _LINKS for name in names
+    ):
         return None
-    known = [UNITS[name] for name in names if name in UNITS]
-    unit = "/".join(known[:2] if "/" in tail or "per" in names else known[:1])
-    power = re.search(r"\^ ?\{? ?(\d)", leftover)
-    unit += f"^{power.group(1)}" if unit and power else ""
-    return Number(value, decimals, digits, percent or "%" in leftover, "degree" if "°" in leftover else unit)
+    unit = "" if percent else units.canonical(tail)
+    return Number(value, decimals, digits, percent or "%" in leftover, unit)
 
 
 def _based(text: str) -> Number | None:
+    if text[:2].casefold() == "0x":
+        return Number(Fraction(int(text[2:], 16)), base=16) if _HEX.fullmatch(text) else None
     text = text.replace(TEXT_OPEN, "").replace(TEXT_CLOSE, "")
     match = _BASE.fullmatch(text) or _IN_BASE.fullmatch(text)
     if match is None:
@@ -273,18 +247,11 @@ def stands_for(answer: Number, value: Fraction, digits: int = DIGITS) -> bool:
     )
 
 
-def units_differ(gold: str, answer: str) -> bool:
-    """Whether two units contradict each other; one that is missing, or a missing power of one, does not."""
-    if not gold or not answer or gold == answer:
-        return False
-    return gold.partition("^")[0] != answer.partition("^")[0] or ("^" in gold and "^" in answer)
-
-
 def same_number(gold: Number, answer: Number) -> bool:
     """Whether the literal `answer` is the literal `gold`; see the module docstring."""
     if gold.base != answer.base and {gold.base, answer.base} != {None, 10}:
         return False
-    if units_differ(gold.unit, answer.unit):
+    if units.differ(gold.unit, answer.unit):
         return False
     if _same_value(gold, answer.value, answer):
         if gold.percent == answer.percent or gold.percent:
@@ -307,4 +274,4 @@ def _same_value(gold: Number, value: Fraction, answer: Number) -> bool:
         return False
     if abs(value - gold.value) * 500 > abs(gold.value):
         return False
-    return answer.decimals is None or answer.decimals >= gold.decimals + 2
+    return answer.decimals is None or answer.decimals >= gold.decimals + (1 if gold.digits >= 5 else 2)

@@ -1,7 +1,8 @@
 """A small parser for one mathematical expression in the notation of `normalize.clean`: text in, tuple tree out. No `eval`.
 
 Nodes: `("n", Fraction)`, `("s", name)`, `("+", *terms)`, `("*", *factors)`, `("/", a, b)`, `("^", base, exponent)`,
-`("!", a)`, `("f", name, *arguments)`. Anything it does not know (sums, integrals, words) raises `Unreadable`.
+`("!", a)`, `("f", name, *arguments)`. Sums, products, limits and integrals are functions too, of their bounds and operand:
+`("f", "sum", variable, lower, upper, operand)`. Anything it does not know (words, say) raises `Unreadable`.
 """
 
 from __future__ import annotations
@@ -9,12 +10,14 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 from functools import lru_cache
-from typing import Any
 
 from evalsuite.verifiers.math.normalize import TEXT_CLOSE, TEXT_OPEN
+from evalsuite.verifiers.math.notation import ACCENTS, CALLS, NAMES, OPERATORS, Node, names_of, replaced, split_digits
 
-Node = tuple[Any, ...]
 MOST_TOKENS, DEEPEST = 400, 40
+
+
+_NOTHING: Node = ("s", "#")
 
 
 class Unreadable(ValueError):
@@ -28,33 +31,16 @@ _GREEK = set(
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau upsilon phi chi psi omega Gamma Delta Theta "
     "Lambda Xi Pi Sigma Phi Psi Omega ell hbar mho imath jmath partial nabla Re Im".split()
 )
-_NAMES = "arcsin|arccos|arctan|arccot|asin|acos|atan|sinh|cosh|tanh|coth|sin|cos|tan|cot|sec|csc|sqrt|cbrt|frac|binom|exp|floor|ceil|abs|log|ln|pi"
 _TOKEN = re.compile(
-    rf"\s*(?:(?P<num>(?:[1-9]\d{{0,2}}(?:,\d{{3}})+(?!\d)|\d+)(?:\.\d*)?(?:[eE][-+]?\d+)?|\.\d+)|\\(?P<cmd>[A-Za-z]+)|(?P<name>{_NAMES})(?![a-z])|"
-    rf"{TEXT_OPEN}(?P<text>[^{TEXT_CLOSE}]*){TEXT_CLOSE}|(?P<sym>[A-Za-zℝ])|(?P<op>[-+*/^_!(){{}}\[\]|,%°'∞])|(?P<bad>\S))"
+    rf"\s*(?:(?P<num>(?:[1-9]\d{{0,2}}(?:,\d{{3}})+(?!\d)|\d+)(?:\.\d*)?(?:[eE][-+]?\d+)?|\.\d+)|\\(?P<cmd>[A-Za-z]+)|(?P<name>{NAMES})(?![a-z])|"
+    rf"{TEXT_OPEN}(?P<text>[^{TEXT_CLOSE}]*){TEXT_CLOSE}|(?P<sym>[A-Za-zℝ\ue010-\ue01f])|(?P<op>[-+*/^_=!(){{}}\[\]|,%°'∞])|(?P<bad>\S))"
 )
-_FRAC_DIGITS = re.compile(r"(\\frac|\\binom)\s*(?:(\d)(\d)(?!\d)|(\d)(?=\s*[{\\a-zA-Z])|(\{[^{}]*\})\s*(\d))")
-
-
-def _split_digits(text: str) -> str:
-    """`\\frac12` and `\\frac1{23}` with their braces."""
-    if "\\frac" not in text and "\\binom" not in text:
-        return text
-
-    def braces(m: re.Match[str]) -> str:
-        if m[2]:
-            return f"{m[1]}{{{m[2]}}}{{{m[3]}}}"
-        return f"{m[1]}{{{m[4]}}}" if m[4] else f"{m[1]}{m[5]}{{{m[6]}}}"
-
-    text = re.sub(r"(\\frac|\\binom) ?(\d) (\d)", r"\1{\2}{\3}", text)
-    text = re.sub(r"(\\frac|\\binom) ?(\d)(\d+)", lambda m: f"{m[1]}{{{m[2]}}}{{{m[3][0]}}}{m[3][1:]}", text)
-    return _FRAC_DIGITS.sub(braces, text)
 
 
 @lru_cache(maxsize=4096)
 def parse(text: str) -> Node:
     """The tree of `text`. Raises Unreadable."""
-    parser = _Parser(_split_digits(text))
+    parser = _Parser(split_digits(text))
     node = parser.sum(0)
     if parser.at < len(parser.tokens):
         raise Unreadable(text)
@@ -67,6 +53,7 @@ class _Parser:
         self.at = 0
         self.bars = 0
         self.trig = 0
+        self.integral = 0
         # \sqrt3 and \sqrt 13: digits after a bare root are its argument.
         for match in _TOKEN.finditer(text):
             kind = match.lastgroup
@@ -128,7 +115,12 @@ class _Parser:
                 below = self.power(depth)
                 node = ("/", node, below if sign > 0 else ("*", ("n", Fraction(-1)), below))
             elif self.starts_factor(kind, token) or (
-                kind == "num" and (self.tokens[self.at - 1][0] == "sym" or self.tokens[self.at - 1][1] in (")", "}"))
+                kind == "num"
+                and (
+                    self.tokens[self.at - 1][0] == "sym"
+                    or self.tokens[self.at - 1][1] in (")", "}")
+                    or self.tokens[self.at - 2][1] == "^"  # 2^6 3^5
+                )
             ):
                 node = self.juxtaposed(node, depth)
             else:
@@ -224,6 +216,11 @@ class _Parser:
         raise Unreadable(token or "end")
 
     def named(self, name: str) -> Node:
+        if name in CALLS.values():
+            return self.applied(name)
+        if name == "d" and self.integral and self.peek()[0] in ("sym", "fn"):
+            self.at += 1
+            return ("s", "d" + self.tokens[self.at - 1][1])
         if self.take("_"):
             name += "_" + self.raw()
         while self.take("'"):
@@ -234,6 +231,44 @@ class _Parser:
             name += f"({following[1][1]})"
             self.at += 3
         return ("s", name)
+
+    def applied(self, name: str) -> Node:
+        """The value of a function that is only known by its letter."""
+        while self.take("'"):
+            name += "'"
+        if self.take("^"):
+            self.exponent(0)
+            name += "^-1"
+        self.need("(")
+        arguments = [self.sum(1)]
+        while self.take(","):
+            arguments.append(self.sum(1))
+        self.need(")")
+        return ("f", name, *arguments)
+
+    def operator(self, name: str, depth: int) -> Node:
+        """A sum, product, limit or integral with what it is applied to: the product that follows."""
+        variable, lower, upper = _NOTHING, _NOTHING, _NOTHING
+        for _ in range(2):
+            if self.take("_"):
+                following = [t for _, t in self.tokens[self.at : self.at + 3]]
+                if name in ("sum", "prod") and len(following) == 3 and following[0] == "{" and following[2] == "=":
+                    variable, self.at = ("s", following[1]), self.at + 3
+                    lower = self.sum(depth)
+                    self.need("}")
+                elif name == "int":
+                    lower = self.group(depth)
+                else:
+                    lower = ("s", "where " + self.raw())
+            elif self.take("^"):
+                upper = self.exponent(depth + 1)
+        self.integral += name == "int"
+        operand = self.product(depth + 1)
+        self.integral -= name == "int"
+        if variable is not _NOTHING and not any(variable[1] in n.partition("_")[2] for n in names_of(operand)):
+            bound = ("s", f"#{sum(n[0] == '#' for n in names_of(operand))}")
+            variable, operand = bound, replaced(operand, variable[1], bound)
+        return ("f", name, variable, replaced(lower, "∞", ("s", "oo")), replaced(upper, "∞", ("s", "oo")), operand)
 
     def raw(self) -> str:
         """A subscript, as plain text: part of a name."""
@@ -270,6 +305,11 @@ class _Parser:
                 raise Unreadable(name)
             self.at += 1
             return ("f", name[1:], node)
+        if name in OPERATORS:
+            return self.operator(name, depth)
+        if name in ACCENTS or name == "vec":
+            inner = self.group(depth) if name != "vec" else ("s", self.raw())
+            return self.named(f"{inner[1]}\\{name}") if inner[0] == "s" else ("f", name, inner)
         if name in _FUNCTIONS:
             return self.call(name, depth)
         if name in _GREEK:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from evalsuite.verifiers.math import hedging
+
 LONGEST = 4000  # characters of an answer; what is longer is not one
 
 
@@ -27,13 +29,18 @@ class Extracted:
     guesses: bool = False
 
 
-_BOX = re.compile(r"\\+(?:begin)?boxed|\\+f(?:rame)?box|\x08oxed|(?<![A-Za-z\\])boxed(?=\s*\{)|\\\\(?=[{}])|\\[{}]|[{}]")
+_BOX = re.compile(
+    r"\\{1,2}(?:begin)?boxed|\\{1,2}f(?:rame)?box|\x08oxed|(?<![A-Za-z\\])boxed(?=\s*\{)|\\\\(?=[{}])|\\[{}]|[{}]"
+)
 _BARE_BOX = re.compile(r"[ \t]*((?:\\d?t?frac\s*(?:\{[^{}]*\}|\d)\s*(?:\{[^{}]*\}|\d))|[^\s{}$\\]+)")
 _JOIN = re.compile(
     r"(?:\\text(?:rm|bf)?\s*\{([^{}]*)\}|\\[,;:!()\[\]\\]|\\q?quad|[\s$,;.&*]|\b(and|or|also|maybe|perhaps|possibly|either)\b)*",
     re.I,
 )
 _ASSIGNED = re.compile(r"[A-Za-z](?:_\{?\w\}?)? ?= ?$")  # the y = of "x = \boxed{3} and y = \boxed{4}"
+_AND_THE = re.compile(
+    r"[\s$]*(?:[a-z]{1,15} and|\\text\s*\{ ?for [a-z() ]{1,20} and ?\})[\s$]*", re.I
+)  # \boxed{1} papers and \boxed{2}
 _JOIN_WORDS = re.compile(r"[\s,;.]*(?:(?:and|or|also|maybe|perhaps|possibly|either)[\s,;.]*)*", re.I)
 
 
@@ -81,6 +88,13 @@ def _side_by_side(text: str, found: list[tuple[int, int, str]]) -> tuple[str | N
         gap = text[left[1] : right[0]]
         if len(gap) > 60 or len(parts) >= 60:
             break
+        if hedging.guesses_between(gap):
+            either = guesses = True
+            parts.append(left[2])
+            continue
+        if _AND_THE.fullmatch(gap):
+            parts.append(left[2])
+            continue
         named = _ASSIGNED.search(gap)
         gap = gap[: named.start()] if named else gap
         match = _JOIN.fullmatch(gap)
@@ -90,14 +104,19 @@ def _side_by_side(text: str, found: list[tuple[int, int, str]]) -> tuple[str | N
         either |= bool(re.search(r"\b(?:or|maybe|perhaps|possibly|either)\b", gap, re.I))
         guesses |= either or ("\n" not in gap and not named)
         parts.append(left[2])
-    if len(parts) == 1:
-        return None, False
+    other = hedging.other_guess(text[found[-1][1] :])
+    if other is not None:
+        parts.insert(0, other)
+        either = guesses = True
+    if len(parts) == 1 or (not either and len(parts) > 3 and len(set(parts[1:])) == 1):
+        return None, False  # one value repeated, then another: no list
     return (" or " if either else ", ").join(reversed(parts)), guesses
 
 
-_EMPTY_BOX = re.compile(r"\\+f?box(?:ed)?\{[ $.]*\}")
+_EMPTY_BOX = re.compile(r"\\{1,2}f?box(?:ed)?\{[ $.]{0,20}\}")
 _TAG = re.compile(r"<answer>(.{0,4000}?)</answer>", re.S | re.I)
-_HASHES = re.compile(r"^[ \t]*####[ \t]*(\S[^\n]*)", re.M)
+_HOPE = re.compile(r"final answer is:?\s*(\S[^\n]{0,300}?)\.?\s*I hope it is correct", re.I)  # the Minerva prompt's last line
+_HASHES = re.compile(r"(?:^|[ \t])####[ \t]*(\S[^\n]*)", re.M)
 _A_LINE = re.compile(r"^[ \t]*A:[ \t]*(\S[^\n]*)", re.M)
 _PHRASE = re.compile(
     r"\b(?:final|correct)[ \t]+(?:answer|result)\b|\banswers?\b|\bans\b|答案|réponse\b|respuesta\b|risposta\b|antwort\b|\bсоставляет\b|ответ\b",
@@ -114,8 +133,17 @@ _CUT = re.compile(
     re.I,
 )
 _MATH = re.compile(r"\$\$([^$]{1,1500})\$\$|\$([^$\n]{1,1500})\$|\\\[(.{1,1500}?)\\\]|\\\(([^\n]{1,1500}?)\\\)", re.S)
-_NUM = r"[-+−]?(?:[$€£]\s?)?(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:[.,]\d+)?|\.\d+)(?:[eE][-+]?\d+)?(?:\s?/\s?\d+(?:\.\d+)?)?(?:\s?\\?%|\s(?:percent|pct)\b)?"
-_NUMBERS = re.compile(rf"(?<![A-Za-z0-9_.,/\\^])(?>{_NUM})(?:\s*(?:,\s*(?:and|or)\b|,|\bor\b|\band\b)\s*(?>{_NUM}))*", re.I)
+_NUM = r"[-+−]?(?:[$€£]\s?)?(?:\d{1,3}(?: \d{3})+(?![\d.])|\d+(?:\s?:\s?\d+)+|\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:[.,]\d+)?|\.\d+)(?:[eE][-+]?\d+)?(?:\s?/\s?\d+(?:\.\d+)?)?(?:\s?\\?%|\s(?:percent|pct)\b)?"
+_NUMBERS = re.compile(
+    rf"(?<![A-Za-z0-9_.,/\\^{{:])(?<!\d )(?>{_NUM})(?:\s*(?:,\s*(?:and|or)\b|,|\bor\b|\band\b)\s*(?>{_NUM}))*", re.I
+)
+_FORMULA = re.compile(
+    r"(?:\\[A-Za-z]+|\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}|[-+*/^_=()\[\]0-9,!|]|\.\d|(?<=[^\s]) (?=[-+*/=\\0-9])|\b[A-Za-z]\b)+"
+)
+_MATHEMATICAL = re.compile(r"\\(?:[dt]?frac|sqrt|binom|pi)(?![A-Za-z])")
+_SOLUTIONS = re.compile(
+    r"\b(?:solutions|roots|values|zeros)\b[^.$\n]{0,40}?\b(?:are|were)\b[:\s]*((?:\$[^$\n]{1,60}\$(?:\s*,\s*(?:and\s+)?|\s+and\s+)?){2,8})(?<=\$)"
+)
 _GUESSING = re.compile(r"\b(?:or|either|maybe|perhaps|possibly|not|neither|alternatively|otherwise)\b", re.I)
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _PROSE = re.compile(
@@ -127,6 +155,15 @@ _ASIAN = re.compile(r"^[\u3040-\u9fff\s]+|[\u3040-\u9fff\s]+$")
 _LETTER = re.compile(r"\(([A-J])\)|\b([A-J])\b(?![')]|\s*=)")
 
 
+_FIRST_OPTION = re.compile(r"\A\(?([A-J])[.)]\s+(?=[A-Za-z][a-z']+ (?![A-J][.)])[^\d()]*\Z)")
+_ONE_OPTION = re.compile(
+    r"[A-Za-z\u4e00-\u9fff'] ?(?:is |s )?\(([A-J])\)(?=[.!]?\s*\Z)|[\u4e00-\u9fff] ?([A-J]) ?[\u4e00-\u9fff]"
+)
+_OTHER_OPTION = re.compile(
+    r"\b(?:or|not|nor|neither|either|never|and)\b|n't\b|[/|]|[不非或和]|\([A-J]\).*\([A-J]\)", re.I | re.S
+)
+
+
 def extract(text: str) -> Extracted | None:
     """The answer in `text` (what follows the last closed thought), or None where there is none."""
     if "box" in text or "\x08oxed" in text:
@@ -134,6 +171,11 @@ def extract(text: str) -> Extracted | None:
         if unclosed:
             return None
         if found:
+            last = _HOPE.search(text, found[-1][1])
+            if last:
+                return _some(_first_of(last.group(1)), "phrase")
+            if hedging.denied(text[max(0, found[-1][0] - 40) : found[-1][0]]):
+                return None
             return Extracted(found[-1][2].strip(), "box", *_side_by_side(text, found))
         text = _EMPTY_BOX.sub(" ", text)
     text = text.replace("<|im_end|>", "\n").strip()
@@ -151,13 +193,30 @@ def extract(text: str) -> Extracted | None:
     phrased = _phrase(tail)
     if phrased:
         return phrased
+    letter = _option(text) if len(text) <= 100 else None
+    if letter is not None:
+        return _some(letter, "whole")
     if len(text) <= 300 and _is_bare(text):
         return _some(text, "whole")
     return _last_math(tail)
 
 
+def _option(text: str) -> str | None:
+    """The one option letter of a short reply: "I think it's (D).", "D. It can't be A or B", "选项 C 正确"."""
+    if _OTHER_OPTION.search(text) and not _FIRST_OPTION.match(text):
+        return None
+    for pattern in (_FIRST_OPTION, _ONE_OPTION):
+        found = pattern.findall(text)
+        if len(found) == 1:
+            return next((f for f in found[0] if f), None) if isinstance(found[0], tuple) else found[0]
+    return None
+
+
 def _some(answer: str, how: str) -> Extracted | None:
-    answer = answer.strip().strip("*").strip()
+    answer = answer.strip().lstrip("*")
+    if not ("**" in answer[:-2] and answer.endswith("**")):  # 25 + 17 = **42**
+        answer = answer.rstrip("*")
+    answer = answer.strip()
     return Extracted(answer, how) if answer else None
 
 
@@ -197,6 +256,8 @@ def _phrase(tail: str) -> Extracted | None:
         after = _AFTER.match(tail, match.end())
         if not after or after.end() >= len(tail):
             continue
+        if hedging.denies(re.split(r"[.!?\n]\s", tail[: match.start()])[-1]):
+            return None
         found = _said(_first_of(tail[after.end() : after.end() + 3000]))
         if found is not None:
             return found
@@ -226,6 +287,21 @@ def _said(candidate: str) -> Extracted | None:
     return _last_math(candidate) or _some(candidate, "phrase")
 
 
+def _listed_math(text: str, last: re.Match[str]) -> str | None:
+    """The formulas of "the solutions are $x=1$ and $x=2$", joined by commas; None where the last stands alone."""
+    run = list(_SOLUTIONS.finditer(text, max(0, last.start() - 400), last.end()))
+    return run[-1].group(1).replace("$", " ").replace("and", ",") if run and run[-1].end() == last.end() else None
+
+
+def _last_formula(text: str) -> re.Match[str] | None:
+    """The last LaTeX formula outside dollars: a run of signs, digits, lone letters, braces and commands."""
+    last = None
+    for match in _FORMULA.finditer(text):
+        if _MATHEMATICAL.search(match.group()):
+            last = match
+    return last
+
+
 def _last_math(text: str) -> Extracted | None:
     """The last formula or number of a text that names no answer: the last resort."""
     text = re.sub(r"<\|[a-z_]+\|>\s*\w*\s*$", "", text)
@@ -234,22 +310,34 @@ def _last_math(text: str) -> Extracted | None:
         if next(g for g in match.groups() if g is not None).strip():
             math = match
     start = math.end() if math else 0
+    formula = _last_formula(text[start:]) if "\\" in text[start:] else None
+    if formula is not None:
+        start += formula.end()
     number = None
     for match in _NUMBERS.finditer(text, start):
         number = match
     if number is not None:
         line = text[text.rfind("\n", 0, number.start()) + 1 :]
         before = text[: number.start()].split()
-        if before and _GUESSING.fullmatch(before[-1]):
+        sentence = re.split(r"[.!?\n]\s", text[: number.start()])[-1]
+        if hedging.denies(sentence) or hedging.denied(text[: number.start()]) or hedging.is_code(line):
+            return None
+        if any(_GUESSING.fullmatch(word) for word in before[-1:]) or " ".join(before[-2:]).casefold() in (
+            "or rather",
+            "or maybe",
+            "or even",
+        ):
             return _some(line, "whole")  # "... or 0": a guess among others, not a number
         return _some(number.group(), "number")
+    if formula is not None:
+        return _some(formula.group().strip(" ,.=("), "math")
     if math is not None:
+        inner = _listed_math(text, math)
+        if inner:
+            return _some(inner, "math")
         inner = next(g for g in math.groups() if g is not None)
         unit = re.match(r"\s*(?:\\?%|percent\b|pct\b)", text[math.end() :], re.I)
         return _some(inner + (" %" if unit else ""), "math")
-    bare = re.search(r"(\\d?t?frac\s*\{[^{}]*\}\s*\{[^{}]*\})[^\\]*$", text)
-    if bare:
-        return _some(bare.group(1), "math")
     letter = list(_LETTER.finditer(text[-200:]))
     if letter:
         return _some(letter[-1].group(1) or letter[-1].group(2), "whole")

@@ -50,6 +50,10 @@ _UNICODE = {
     "⊔": "∪",
     "Ø": "∅",
     "…": "...",
+    "Δ": r"\Delta ",
+    "Ω": r"\Omega ",
+    "µ": r"\mu ",
+    "\u20d7": "",
 }
 _SUPER = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿⁱˣ", "0123456789+-()nix")
 _SUB = str.maketrans("₀₁₂₃₄₅₆₇₈₉₊₋ₙ", "0123456789+-n")
@@ -105,9 +109,17 @@ _COMMANDS: dict[str, str] = {
 }
 _WORDS = "text textrm textbf textit textnormal texttt textsf textup emph mbox hbox mathrm mathsf mathtt mathnormal operatorname"
 _STYLED = re.compile(r"\\(" + "|".join(_WORDS.split()) + r")\*?\s*\{([^{}]*)\}")
-_FACES = re.compile(
-    r"\\(?:mathbf|boldsymbol|bm|mathit|mathcal|underline|vec|overrightarrow|hat|overline|bar|tilde|widehat)(?![A-Za-z])\s*"
+_FACES = re.compile(r"\\(?:mathbf|boldsymbol|bm|mathit|mathcal|underline)(?![A-Za-z])\s*")
+# Accents that mean something over one letter or an expression; over the letters of a segment or a number they do not.
+_ACCENT = re.compile(
+    r"\\(overline|bar|hat|widehat|tilde|widetilde|vec|overrightarrow)(?![A-Za-z])\s*(?:\{((?:\\[A-Za-z]+ ?)?[^{}\\]*)\}|(\\?[A-Za-z]+|\d))"
 )
+_VECTOR = r"\\(?:vec|overrightarrow|mathbf|boldsymbol|bm)(?![A-Za-z])\s*(?:\{[^{}]*\}|[A-Za-z])"
+_CROSS = re.compile(rf"({_VECTOR})\s*\\times\s*(?={_VECTOR})")
+_BOLD = re.compile(r"(?<![\w)}\]*])\*\*(?![\s*])([^*\n]{1,300})\*\*(?![\w(*])")
+_ELLIPSIS = re.compile(r"(?<![\d.])(\d{0,20})\.(\d{0,12}?)(\d{1,6}?)\3{1,20} ?\.\.\.(?!\d)")
+_SUPER_FIRST = re.compile(r"(?<=[A-Za-z]) ?\^ ?(\{[^{}]*\}|\d) ?_ ?(\{[^{}]*\}|\w)")
+_ZERO_INDEX = re.compile(r"(?<![A-Za-z\\\d])([a-zA-Z])0(?![\d.xX])")
 _COLOR = re.compile(r"\\(?:text)?color ?\{[^{}]*\}")
 _REPEATING = re.compile(r"(\d*)\.(\d*)\\(?:overline|bar|dot) ?(?:\{(\d{1,30})\}|(\d))")
 _COMMAND = re.compile(r"\\([A-Za-z]+)")
@@ -174,12 +186,32 @@ def _styled(match: re.Match[str]) -> str:
     return TEXT_OPEN + match.group(2).replace("~", " ") + TEXT_CLOSE
 
 
+def _accent(match: re.Match[str]) -> str:
+    """A conjugate, a mean or an estimate keeps its mark; a segment, a number in digits, a vector's letter and î do not."""
+    mark, inner = match.group(1), (match.group(2) or match.group(3) or "").strip()
+    if not inner:
+        return ""
+    if mark in ("vec", "overrightarrow"):
+        return rf"\vec{{{inner}}}" if len(inner) > 1 and inner.isalpha() else f"{{{inner}}}"
+    mark = {"bar": "overline", "widehat": "hat", "widetilde": "tilde"}.get(mark, mark)
+    if mark == "overline" and len(inner) > 1 and inner.isalnum():
+        return f"{{{inner}}}"
+    if mark == "hat" and inner.lstrip("\\") in ("i", "j", "k", "imath", "jmath", "n"):
+        return f"{{{inner}}}"
+    return rf"\{mark}{{{inner}}}"
+
+
 def _repeating(match: re.Match[str]) -> str:
     """`0.1\\overline{36}` as a fraction."""
     whole, head, cycle = match.group(1) or "0", match.group(2), match.group(3) or match.group(4)
     shift = 10 ** len(head)
     below = shift * (10 ** len(cycle) - 1)
     return rf"\frac{{{int(whole + head) * (10 ** len(cycle) - 1) + int(cycle)}}}{{{below}}}"
+
+
+def _endless(match: re.Match[str]) -> str:
+    """`0.1666...` as a fraction: what repeats before the dots goes on."""
+    return _REPEATING.sub(_repeating, rf"{match.group(1)}.{match.group(2)}\overline{{{match.group(3)}}}")
 
 
 def _command(match: re.Match[str]) -> str:
@@ -199,7 +231,9 @@ def clean(text: str) -> str:
         text = text.replace("\\mathbb{R}", "ℝ").replace("\\mathbb R", "ℝ").replace("\\mathbb", "")
         text = text.replace("\\not=", "!=").replace("\\not =", "!=")
         text = _REPEATING.sub(_repeating, text)
-        text = _FACES.sub("", _COLOR.sub("", text))
+        if "\\times" in text:
+            text = _CROSS.sub(r"\1 ⨯ ", text)
+        text = _ACCENT.sub(_accent, _FACES.sub("", _COLOR.sub("", text)))
         for _ in range(3):
             folded = _STYLED.sub(_styled, text)
             if folded == text:
@@ -217,8 +251,14 @@ def clean(text: str) -> str:
         text = _THOUSANDS.sub("", text)
     if "$" in text:
         text = text.replace("$", " ")
+    if "..." in text:
+        text = _ELLIPSIS.sub(_endless, text)
+    if "^" in text and "_" in text:
+        text = _SUPER_FIRST.sub(r"_\2^\1", text)
+    if "0" in text:
+        text = _ZERO_INDEX.sub(r"\1_0", text)
     if "*" in text:
-        text = text.strip()
+        text = _BOLD.sub(r"\1", text.strip())
         while len(text) > 1 and text[0] == text[-1] == "*":
             text = text[1:-1]
         text = text.replace("**", "^")
@@ -269,10 +309,16 @@ def closes_at(text: str, start: int) -> int:
 def flat(text: str) -> str:
     """The cleaned text without spaces, text marks and needless braces: equal strings are equal answers."""
     text = _GAP.sub("\u2423", text.replace(TEXT_OPEN, "").replace(TEXT_CLOSE, "")).replace(" ", "")
-    return re.sub(r"\{(\w)\}(?!\w)", r"\1", text)
+    return re.sub(r"\{(\w)\}(?!\w)", r"\1", re.sub(r"\\vec\{([A-Za-z]+)\}", r"\1", text))
+
+
+_ARTICLE = re.compile(
+    r"\b(?:[Tt]he|an?)\s+(?=\w)|^(?:A|An|THE)\s+(?!(?:and|or|but|not)\b)(?=[a-z]{2})"
+)  # A and B are no articles
 
 
 def words(text: str) -> str:
     """Lower-case words and numbers only, articles dropped: how text answers are compared."""
-    text = text.replace(TEXT_OPEN, " ").replace(TEXT_CLOSE, " ").casefold()
-    return " ".join(w for w in re.findall(r"[^\W_]+(?:'[^\W_]+)?", text) if w not in ("the", "a", "an") or len(text) < 4)
+    text = text.replace(TEXT_OPEN, " ").replace(TEXT_CLOSE, " ").strip()
+    text = _ARTICLE.sub("", text).casefold()
+    return " ".join(re.findall(r"[^\W_]+(?:'[^\W_]+)?", text))

@@ -6,18 +6,16 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
-from evalsuite.verifiers.math import gates, symbolic
+from evalsuite.verifiers.math import symbolic
 from evalsuite.verifiers.math.exact import (
-    IRRATIONAL_DIGITS,
     Number,
     comma_decimal,
     number,
     same_number,
-    stands_for,
-    units_differ,
 )
-from evalsuite.verifiers.math.expression import Unreadable
+from evalsuite.verifiers.math.naming import is_name, same_name
 from evalsuite.verifiers.math.normalize import flat
+from evalsuite.verifiers.math.scalars import same_expression, same_ratio, same_text
 from evalsuite.verifiers.math.values import (
     FLIP,
     Expr,
@@ -31,24 +29,29 @@ from evalsuite.verifiers.math.values import (
     Value,
     Words,
     interval,
-    is_name,
     middle,
     read,
 )
-from evalsuite.verifiers.math.wording import same_choice, same_words
+from evalsuite.verifiers.math.wording import same_words
 
 _LINE = Group("(", ")", (Expr("-∞"), Expr("∞")))
 _COMBINATION = re.compile(r"[A-Za-z](?:_\w)?(?: ?[-+*/]? ?[A-Za-z](?:_\w)?){0,5}")
-_CALL = re.compile(r"([A-Za-z]+)\(([A-Za-z])\)")
+_OPERATED = re.compile(r"\\(?:(?:sum|prod|lim) ?_|(?:int|iint|oint|det|bmod)(?![A-Za-z]))")  # what only a CAS could evaluate
+_MODULO = re.compile(r"(\d{1,30}) ?\\bmod ?(\d{1,30})")
 _PUNCTURED = re.compile(r"(?:ℝ|R|\(-∞, ?\+?∞\)) ?[∖\\-] ?⦃([^⦃⦄]{1,80})⦄")
 
 
 def same(gold: Value, answer: Value) -> bool:
     """Whether `answer` is right where `gold` is. Not symmetric: a name, a unit or a percent sign may be left out."""
-    if isinstance(answer, Relation) and answer.signs == ("=",) and isinstance(gold, Relation | Named):
-        equation = _as_relation(gold) if isinstance(gold, Named) and isinstance(gold.value, Expr) else gold
-        if isinstance(equation, Relation) and equation.signs == ("=",) and _same_halves(equation, answer):
+    if isinstance(answer, Relation | Named) and isinstance(gold, Relation | Named):
+        left, right = _equation(gold), _equation(answer)
+        if left is not None and right is not None and _same_halves(left, right):
             return True
+    if isinstance(gold, Relation) and not isinstance(answer, Relation | Named):
+        if "≈" in gold.signs and "=" not in gold.signs:
+            return any(same(read(side), answer) for side in gold.sides)  # the value, or its approximation as the gold has it
+        if gold.signs == ("=",) and _OPERATED.search(gold.sides[0]):
+            return same(read(gold.sides[1]), answer)
     settled = _settle(answer)
     if settled is None:
         return False
@@ -72,8 +75,8 @@ def same(gold: Value, answer: Value) -> bool:
     if isinstance(gold, Listing | Group | Union | Matrix) or isinstance(answer, Listing | Group | Union | Matrix):
         return _same_collection(gold, answer)
     if isinstance(gold, Ratio) or isinstance(answer, Ratio):
-        return _same_ratio(gold, answer)
-    return _same_expression(gold, answer)
+        return same_ratio(gold, answer)
+    return same_expression(gold, answer)
 
 
 def _settle(answer: Value) -> Value | None:
@@ -87,6 +90,11 @@ def _settle(answer: Value) -> Value | None:
         sides, signs = sides[1:], signs[1:]
     if len(sides) == 1:
         return read(sides[0])
+    if len(sides) == 2 and signs == ["="] and _OPERATED.search(sides[0]) and not _OPERATED.search(sides[1]):
+        modulo = _MODULO.fullmatch(sides[0])
+        if modulo and sides[1] != str(int(modulo[1]) % max(1, int(modulo[2]))):
+            return None
+        return read(sides[1])
     exact = sides[: signs.index("≈") + 1] if "≈" in signs else sides
     values = [read(s) for s in sides]
     if len(sides) == 2 and signs == ["="] and (_variables(sides[0]) or _variables(sides[1])):
@@ -110,6 +118,13 @@ def _variables(text: str) -> bool:
     return bool(re.search(r"(?<![\\A-Za-z])[A-DF-HJ-Za-df-hj-z](?![A-Za-z]{2})", text))
 
 
+def _equation(value: Named | Relation) -> Relation | None:
+    """An equation between two expressions, named or not; None for any other relation or a named number."""
+    if isinstance(value, Named):
+        return _as_relation(value) if isinstance(value.value, Expr) and "=" in value.text else None
+    return value if value.signs == ("=",) else None
+
+
 def _as_relation(named: Named) -> Relation:
     left, _, right = named.text.partition("=")
     return Relation((left.strip(), right.strip()), ("=",))
@@ -119,28 +134,11 @@ def _same_named(gold: Named, answer: Value) -> bool:
     if isinstance(answer, Named):
         if "=" in gold.text and flat(gold.text).split("=") == flat(answer.text).split("=")[::-1]:
             return True
-        return _same_name(gold, answer) and same(gold.value, answer.value)
+        ordered = isinstance(gold.value, Group | Union)
+        return same_name(gold.name, answer.name, gold_text=gold.text, collection=ordered) and same(gold.value, answer.value)
     if isinstance(answer, Relation) and isinstance(gold.value, Expr) and "=" in gold.text:
         return set(answer.signs) == {"="} and _same_relation(_as_relation(gold), answer)
     return same(gold.value, answer)
-
-
-def _same_name(gold: Named, answer: Named) -> bool:
-    """Whether both name the same quantity, as far as names tell: x and y do not, W(n) = 1 and W(x) = 1 do."""
-    if gold.name == answer.name:
-        return True
-    if _simple(gold.name) and _simple(answer.name):
-        return gold.name.casefold() == answer.name.casefold() and isinstance(gold.value, Group | Union)
-    if "\\frac" in gold.name and "\\frac" in answer.name:
-        return False
-    left, right = _CALL.fullmatch(gold.name), _CALL.fullmatch(answer.name)
-    if left and right:
-        return left[1] == right[1] and not re.search(rf"(?<![A-Za-z\\]){left[2]}(?![A-Za-z])", gold.text.partition("=")[2])
-    return True
-
-
-def _simple(name: str) -> bool:
-    return bool(re.fullmatch(r"\\?[A-Za-z]+", name))
 
 
 def _same_relation(gold: Relation, answer: Value) -> bool:
@@ -158,7 +156,7 @@ def _same_relation(gold: Relation, answer: Value) -> bool:
         return same(spread, answer)
     if set(gold.signs) <= {"=", "≈"} and len(gold.sides) > 2:
         return same(read(gold.sides[-1]), answer)
-    if gold.signs == ("=",) and not re.search(r"[+\d-]", gold.sides[0]) and not isinstance(answer, Relation):
+    if gold.signs == ("=",) and not re.search(r"[+\d|-]|\\?(?:sin|cos|tan|cot|sec|csc|ln|log|exp)(?![a-z])", gold.sides[0]):
         return number(gold.sides[1]) is not None and number(gold.sides[1]).value != 0 and same(read(gold.sides[1]), answer)  # type: ignore[union-attr]
     return False
 
@@ -166,14 +164,7 @@ def _same_relation(gold: Relation, answer: Value) -> bool:
 def _matching_sides(gold: Relation, answer: Relation) -> bool:
     if gold.signs != answer.signs:
         return False
-    return all(flat(g) == flat(a) or _same_text(g, a) for g, a in zip(gold.sides, answer.sides))
-
-
-def _same_text(gold: str, answer: str) -> bool:
-    try:
-        return symbolic.same(gold, answer)
-    except Unreadable:
-        return flat(gold) == flat(answer)
+    return all(flat(g) == flat(a) or same_text(g, a) for g, a in zip(gold.sides, answer.sides))
 
 
 def _same_halves(gold: Relation, answer: Relation) -> bool:
@@ -216,22 +207,30 @@ def _same_collection(gold: Value, answer: Value) -> bool:
         return all(same(g, a) for g, a in zip(gold.items, answer.items))
     left, right = _items(gold), _items(answer)
     if left is not None and right is not None:
+        if isinstance(gold, Listing) and isinstance(answer, Listing) and _joined_otherwise(gold, answer):
+            return False
         names = {item.name for item in left if isinstance(item, Named)}
         if len(names) == len(left) == len(right) and not any(isinstance(item, Named) for item in right):
             return all(same(g, a) for g, a in zip(left, right))  # x = 1, y = 2: unnamed values keep the order
-        return _match(left, right) or (len(left) != len(right) and _match(_distinct(left), _distinct(right)))
+        if _match(left, right):
+            return True
+        # An answer may repeat a value; what the gold repeats must be there, except in a set.
+        sets = isinstance(gold, Listing) and isinstance(answer, Listing) and gold.braces and answer.braces
+        once = _distinct(left)
+        return len(left) != len(right) and (sets or len(once) == len(left)) and _match(once, _distinct(right))
     if left is not None and isinstance(answer, Number | Expr | Named):
         if isinstance(gold, Listing) and gold.braces and len(left) == 1:
-            return same(left[0], answer)
+            return not _symbolic(left[0]) and same(left[0], answer)  # {x} is a fractional part or a set
         decimal = comma_decimal(gold.text) if isinstance(gold, Listing) and not gold.braces else None
         return decimal is not None and isinstance(answer, Number) and same_number(decimal, answer)
     if right is not None and isinstance(gold, Number | Expr):
         if isinstance(answer, Listing) and answer.braces and len(right) == 1:
-            return same(gold, right[0])
+            return not _symbolic(right[0]) and same(gold, right[0])
         decimal = comma_decimal(answer.text) if isinstance(answer, Listing) and not answer.braces else None
         return decimal is not None and isinstance(gold, Number) and same_number(gold, decimal)
     if (
         isinstance(gold, Group)
+        and gold.opens + gold.closes in ("()", "⟨⟩")
         and right is not None
         and isinstance(answer, Listing)
         and not answer.braces
@@ -243,6 +242,17 @@ def _same_collection(gold: Value, answer: Value) -> bool:
     if isinstance(answer, Group) and left is not None and answer.opens + answer.closes in ("()", "[]", "⟨⟩"):
         return len(answer.items) == len(left) and all(same(g, a) for g, a in zip(left, answer.items))
     return False
+
+
+def _symbolic(value: Value) -> bool:
+    return isinstance(value, Expr) and _variables(value.text)
+
+
+def _joined_otherwise(gold: Listing, answer: Listing) -> bool:
+    """Whether one says "and" and the other "or" of statements, not of values: p and q, x > 1 or x < 0."""
+    if not (gold.either and answer.both) and not (gold.both and answer.either):
+        return False
+    return any(isinstance(i, Relation | Words) or (isinstance(i, Expr) and _variables(i.text)) for i in gold.items)
 
 
 def _collected(value: Value, other: Value) -> Value:
@@ -296,6 +306,8 @@ def _same_matrix(gold: Value, answer: Value) -> bool:
             return tuple((i,) for i in value.items)
         return None
 
+    if (isinstance(gold, Matrix) and gold.bars) != (isinstance(answer, Matrix) and answer.bars):
+        return False
     left, right = rows(gold), rows(answer)
     if left is None or right is None:
         return False
@@ -325,75 +337,3 @@ def _match(gold: Sequence[Value], answer: Sequence[Value]) -> bool:
             return False
         left.pop(found)
     return True
-
-
-def _same_ratio(gold: Value, answer: Value) -> bool:
-    if isinstance(gold, Ratio) and isinstance(answer, Ratio):
-        if gold.clock or answer.clock:
-            return gold.clock.lstrip("0") == answer.clock.lstrip("0") != "" or gold.parts == answer.parts
-        if len(gold.parts) != len(answer.parts):
-            return False
-        first_g, first_a = gold.parts[0], answer.parts[0]
-        return all(_same_text(f"({g})*({first_a})", f"({a})*({first_g})") for g, a in zip(gold.parts[1:], answer.parts[1:]))
-    ratio, other = (gold, answer) if isinstance(gold, Ratio) else (answer, gold)
-    if not isinstance(ratio, Ratio) or ratio.clock or len(ratio.parts) != 2 or not isinstance(other, Number | Expr):
-        return False
-    if isinstance(other, Number):
-        whole = number(ratio.parts[0]), number(ratio.parts[1])
-        if other.decimals is not None or whole[0] is None or whole[1] is None or not whole[1].value:
-            return False
-        return whole[0].value / whole[1].value == other.value
-    return "/" in other.text + "\\frac" and _same_text(f"({ratio.parts[0]})/({ratio.parts[1]})", other.text)
-
-
-def _same_expression(gold: Value, answer: Value) -> bool:
-    """An expression against an expression or a literal number."""
-    if isinstance(gold, Expr) and isinstance(answer, Expr):
-        if units_differ(gold.unit, answer.unit):
-            return False
-        if flat(gold.text).lstrip("+") == flat(answer.text).lstrip("+"):
-            return True
-        try:
-            return symbolic.same(gold.text, answer.text)
-        except Unreadable:
-            if same_choice(gold.text, answer.text):
-                return True
-            if _readable(gold.text) or _readable(answer.text):
-                return False
-            return gates.alike(gold.text, answer.text) and symbolic.by_math_verify(gold.text, answer.text)
-    if isinstance(gold, Number) and isinstance(answer, Expr):
-        if gold.base not in (None, 10) or (units_differ(gold.unit, answer.unit)):
-            return False
-        exact = symbolic.value_of(answer.text)
-        if exact is None and _readable(answer.text) and gold.decimals is not None:
-            exact = symbolic.decimal_of(answer.text)
-        if exact is not None:
-            return same_number(gold, Number(exact))
-        return gold.decimals is None and _same_text(_plain(gold), answer.text)
-    if isinstance(gold, Expr) and isinstance(answer, Number):
-        if answer.base not in (None, 10) or answer.percent or (units_differ(gold.unit, answer.unit)):
-            return False
-        exact = symbolic.value_of(gold.text)
-        if exact is not None:
-            return same_number(Number(exact), answer)
-        if answer.decimals is None or answer.digits < IRRATIONAL_DIGITS:
-            return answer.decimals is None and _readable(gold.text) and _same_text(gold.text, _plain(answer))
-        close = symbolic.decimal_of(gold.text)
-        return close is not None and stands_for(answer, close, IRRATIONAL_DIGITS)
-    return False
-
-
-def _readable(text: str) -> bool:
-    try:
-        symbolic.quotient(text)
-    except Unreadable:
-        return False
-    except ValueError:
-        return True
-    return True
-
-
-def _plain(value: Number) -> str:
-    return (
-        f"({value.value.numerator}/{value.value.denominator})" if value.value.denominator != 1 else f"({value.value.numerator})"
-    )

@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from evalsuite.verifiers.math.exact import HEDGES, UNITS, Number, number
+from evalsuite.verifiers.math import units
+from evalsuite.verifiers.math.exact import HEDGES, Number, number
+from evalsuite.verifiers.math.naming import is_name
 from evalsuite.verifiers.math.normalize import CLOSERS, FUNCTIONS, OPENERS, TEXT_CLOSE, TEXT_OPEN, flat, trim
+from evalsuite.verifiers.math.units import UNITS
 
 MOST_ITEMS, DEEPEST = 100, 12
 
@@ -37,12 +40,13 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Several values whose order does not matter. `braces`: a set; `either`: joined by "or"; `text` as written."""
+    """Several values whose order does not matter. `braces`: a set; `either`, `both`: joined by "or", "and"; `text` as written."""
 
     items: tuple[Value, ...]
     braces: bool = False
     either: bool = False
     text: str = ""
+    both: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +58,10 @@ class Union:
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """Rows of entries."""
+    """Rows of entries; `bars` for a determinant."""
 
     rows: tuple[tuple[Value, ...], ...]
+    bars: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +106,6 @@ _RATIO = re.compile(r"[^:=<>,]{1,40}(?::[^:=<>,]{1,40}){1,3}")
 _LONG_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{4,}")
 _FUNCTION_WORD = re.compile(r"sqrt|cbrt|frac|binom|floor|ceil|arc(?:sin|cos|tan)|sinh|cosh|tanh")
 _TRAILING = re.compile(rf"{TEXT_OPEN}([^{TEXT_CLOSE}]*){TEXT_CLOSE}\s*(?:\^ ?\{{?\d\}}?)?\s*$")
-_OPERATOR = re.compile(r"\\(?:lim|sum|int|prod|sqrt|log|ln|sin|cos|tan)")
 _TRANSPOSED = re.compile(r"([)\]])\^ ?\{? ?(?:T|\\top|\\intercal) ?\}?$")
 _BUILDER = re.compile(r"[A-Za-z](?: ?∈ ?ℝ)? ?[:|] ?(.*[<>=∈].*)", re.S)
 _LEAD = re.compile(
@@ -160,27 +164,6 @@ def signs_top(text: str) -> tuple[list[str], list[str]]:
     return sides, signs
 
 
-_NAME = re.compile(
-    r"\\?[A-Za-z]+(?:_(?:\w|\\[A-Za-z]+|\{[^{}]*\}))?(?:\^\{? ?-1 ?\}?)?'*(?:\([A-Za-z0-9\\_,{}/ -]*\))?|\|[A-Za-z]+\||"
-    r"\([A-Za-z\\](?:_\{?\w+\}?)?(?:,[A-Za-z\\]+(?:_\{?\w+\}?)?)*\)|\\angle ?[A-Z_{}0-9 ]+|"
-    r"\\?[A-Za-z]+(?:_\{?\w+\}?)?:[A-Za-z]+(?:_\{?\w+\}?)?|\\frac\{[A-Za-z']+\}\{[A-Za-z']+\}|[A-Z]{1,3}/[A-Z]{1,3}|[a-z]_\{\\[a-z]+\}"
-)
-
-
-def is_name(text: str) -> bool:
-    """Whether the left side of an equation only names the quantity: x, f(x), AB, (p,q), P(A), A:B."""
-    bare = text.replace(" ", "").replace(TEXT_OPEN, "").replace(TEXT_CLOSE, "")
-    if TEXT_OPEN in text and len(text) <= 60 and not re.search(r"[\d+*/=-]", text):
-        return True
-    if _OPERATOR.match(bare):
-        return False
-    if bare in ("e", "i", "\\pi") or bare.lstrip("\\") in FUNCTIONS:
-        return False
-    return len(bare) <= 40 and (
-        bool(_NAME.fullmatch(bare)) or bool(re.fullmatch(r"\\triangle[A-Z]+|\\angle[A-Za-z_{}0-9]+", bare))
-    )
-
-
 def read(text: str, depth: int = 0) -> Value:
     """The structure of a cleaned text."""
     text = trim(text)
@@ -188,9 +171,13 @@ def read(text: str, depth: int = 0) -> Value:
         return Words(text)
     if depth == 0:
         text = trim(_LEAD.sub("", text, count=1)) or text
+        if text.count(TEXT_OPEN) < text.count(TEXT_CLOSE):
+            text = trim(text.rstrip(TEXT_CLOSE)) or text
     literal = number(text)
     if literal is not None:
         return literal
+    if text.replace(" ", "") == "⦃⦄":
+        return Expr("∅")
     if "\\begin" in text:
         return _read_matrix(text, depth)
     linked, either = connected(text)
@@ -211,7 +198,7 @@ def read(text: str, depth: int = 0) -> Value:
         both = [text.replace("±", s).replace("∓", t) for s, t in (("+", "-"), ("-", "+"))]
         return Listing(tuple(read(trim(b), depth + 1) for b in both), text=text)
     if ":" in text and _RATIO.fullmatch(text):
-        clock = _CLOCK.fullmatch(text)
+        clock = _CLOCK.fullmatch(" ".join(text.replace(TEXT_OPEN, "").replace(TEXT_CLOSE, "").split()))
         return Ratio(
             tuple(p.strip() for p in text.split(":")),
             clock.group().casefold().replace(" ", "").replace(".", "") if clock else "",
@@ -234,7 +221,8 @@ def _read_listing(linked: str, text: str, either: bool, depth: int) -> Listing |
     pieces = [p for p in split_top(linked, ",;\ue002") if p]
     if len(pieces) < 2 or len(pieces) > MOST_ITEMS:
         return None
-    return Listing(tuple(read(p, depth + 1) for p in pieces), either=either, text=text)
+    both = "\ue002" in linked and not either
+    return Listing(tuple(read(p, depth + 1) for p in pieces), either=either, text=text, both=both)
 
 
 def _read_relation(text: str, sides: list[str], signs: list[str], depth: int) -> Value:
@@ -291,16 +279,19 @@ def _read_matrix(text: str, depth: int) -> Value:
     sides, signs = signs_top(text) if "=" in text else ([text], [])
     if len(signs) == 1 and is_name(sides[0]):
         return Named(flat(sides[0]), read(sides[1], depth + 1), text)
+    if len(signs) == 1 and "vmatrix" in sides[0] and "\\begin" not in sides[1]:
+        return read(sides[1], depth + 1)  # a determinant and its value
     match = _MATRIX.search(text)
     if match is None:
         return Words(text)
     around = (text[: match.start()] + text[match.end() :]).replace(" ", "")
-    if around not in ("", "()", "[]"):
+    if around not in ("", "()", "[]", "||"):
         return Expr(text)
+    bars = around == "||" or "vmatrix" in match.group().casefold()
     rows = [r for r in re.split(r"\\\\(?: ?\[[^\]]*\])?", match.group(1)) if r.strip()]
     if len(rows) > 30:
         return Words(text)
-    return Matrix(tuple(tuple(read(trim(c), depth + 1) for c in row.split("&")) for row in rows))
+    return Matrix(tuple(tuple(read(trim(c), depth + 1) for c in row.split("&")) for row in rows), bars)
 
 
 def _read_atom(text: str) -> Value:
@@ -311,7 +302,7 @@ def _read_atom(text: str) -> Value:
         plain = all(re.fullmatch(r"[a-z]+", n) for n in names) and len(names) <= 5
         if plain and not any(n in HEDGES and not (n == "squared" and names[0] in UNITS) for n in names):
             body = trim(text[: trailing.start()])
-            unit = UNITS.get(names[0], "") if names else ""
+            unit = units.canonical(trailing.group()) if any(n in UNITS for n in names) else ""
             if (not body.endswith(("^", "_", "+", "-", "*", "/")) and len(names[0] if names else "x") > 1) or (
                 names and names[0] in UNITS
             ):
@@ -334,6 +325,9 @@ def _read_atom(text: str) -> Value:
 def interval(relation: Relation) -> Value | None:
     """The interval of an inequality in one name: x > 3, -2 <= x < 7; None for any other relation."""
     sides, signs = relation.sides, relation.signs
+    if signs == ("!=",) and is_name(sides[0]) and not is_name(sides[1]):
+        at, ends = read(sides[1]), (Expr("-∞"), Expr("∞"))
+        return Union((Group("(", ")", (ends[0], at)), Group("(", ")", (at, ends[1]))))
     if not set(signs) <= {"<", "<=", ">", ">="} or len(sides) > 3:
         return None
     if signs[0] in (">", ">="):

@@ -9,6 +9,7 @@ from evalsuite.verifiers.math.normalize import TEXT_CLOSE, TEXT_OPEN, flat, word
 _EMPTY = frozenset(
     {"∅", "no solution", "no solutions", "none", "empty set", "no real solution", "no real solutions", "nosolution"}
 )
+_REALS = frozenset({"ℝ", "(-∞,∞)", "(-∞,+∞)", "all real numbers", "all reals", "all real values", "real numbers"})
 _CHOICE = re.compile(r"\(? ?([A-J]) ?\)?[.)]?")
 _CHOICE_TEXT = re.compile(r"\(? ?([A-Ja-j]) ?(?:\)|[.:]|\) ?[.:])\s*(\S.*)", re.S)
 _SECOND_CHOICE = re.compile(
@@ -18,6 +19,8 @@ _SECOND_CHOICE = re.compile(
 
 def same_words(gold: str, answer: str) -> bool:
     """Text answers: the same words, or the letter of the choice."""
+    if not flat(gold) or not flat(answer):
+        return False
     if gold == answer:
         return True
     left, right = words(gold), words(answer)
@@ -27,6 +30,8 @@ def same_words(gold: str, answer: str) -> bool:
         return True
     if flat(gold).casefold() in _EMPTY or left in _EMPTY:
         return flat(answer).casefold() in _EMPTY or right in _EMPTY
+    if flat(gold) in _REALS or left in _REALS:
+        return flat(answer) in _REALS or right in _REALS
     return same_choice(gold, answer)
 
 

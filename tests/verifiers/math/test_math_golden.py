@@ -89,6 +89,8 @@ def test_tolerance_is_absolute_and_only_where_the_task_gives_one() -> None:
     assert score("4.2", r"\boxed{4.25}").value == 0.0
     assert score("4.2", r"\boxed{4.25}", error="1e-1").value == 1.0
     assert score("4.2", r"\boxed{4.4}", error="1e-1").value == 0.0
+    assert score(r"\cos\frac{\pi}{5}", r"\boxed{0.8091}", error="1e-3").value == 1.0
+    assert score(r"3 \times 10^{35}", r"\boxed{3.1 \cdot 10^{35}}", error="1e34").value == 1.0
     assert score("1.41", r"\boxed{\sqrt{2}}", verifier=MathVerifier(tolerance=0.01)).value == 1.0
     assert score("$1.68,0.45$", r"\boxed{1.6, 0.5}", error="1e-1").value == 1.0
 
@@ -104,6 +106,10 @@ def test_restating_the_question_is_wrong() -> None:
     assert score("391", r"\boxed{17 \times 23}", problem=r"What is $17 \times 23$?").value == 0.0
     assert score("391", r"\boxed{391}", problem=r"What is $17 \times 23$?").value == 1.0
     assert score("x^2-4", r"\boxed{(x-2)(x+2)}", problem="Expand $(x-2)(x+2)$.").value == 0.0
+    assert score("24", r"\boxed{4!}", problem="Compute $4!$.").value == 0.0
+    assert score("24", r"\boxed{4!}", problem="How many orders are there?").value == 1.0
+    assert score("4", r"\boxed{\gcd(8,12)}", problem=r"Compute $\gcd(8,12)$.").value == 0.0
+    assert score("x+1", r"\boxed{1+x}", problem="Let $f(x)=1+x^2$. Find $g$.").value == 1.0
 
 
 def test_target_may_be_a_worked_solution() -> None:
@@ -130,3 +136,10 @@ def test_key_depends_on_what_the_score_depends_on() -> None:
 def test_missing_target_is_our_failure() -> None:
     with pytest.raises(ValueError, match="no target"):
         score(None, r"\boxed{5}")
+
+
+@pytest.mark.parametrize("target", ["", " ", "$", "$$", ".", "\\,", "\\quad", "{}", "\\$", "\\boxed{}"])
+def test_a_target_without_an_answer_is_our_failure(target: str) -> None:
+    with pytest.raises(ValueError, match="without an answer"):
+        score(target, r"\boxed{5}")
+    assert not equal(target, "5") and not equal("5", target)

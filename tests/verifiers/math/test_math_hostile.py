@@ -9,7 +9,9 @@ import threading
 
 import pytest
 
-from evalsuite.verifiers.math import equal
+from evalsuite.verifiers.math import MathVerifier, equal
+from evalsuite.words.completion import Completion
+from evalsuite.words.sample import ask
 
 LONG = 100_000
 HOSTILE = {
@@ -21,6 +23,7 @@ HOSTILE = {
     "long box": r"\boxed{" + "1" * LONG + "}",
     "dollars": "$" * LONG,
     "backslashes": "\\" * LONG,
+    "boxed backslashes": r"\boxed{" + "\\" * LONG + "}",
     "answer phrases": "the answer is " * 7_000,
     "answer colons": "answer: " * 12_000,
     "numbers": "1 " * 50_000,
@@ -107,3 +110,17 @@ def test_an_oversized_answer_is_right_only_if_it_is_the_target() -> None:
     target = "+".join(f"x_{{{n}}}" for n in range(900))
     assert equal(target, target)
     assert not equal(target, target + "+1")
+
+
+def test_a_long_answer_is_judged_whole() -> None:
+    digits = "73" * 40_000
+    sample, verifier = ask("q", id="0", target=digits), MathVerifier()
+    right, wrong = Completion(rf"\boxed{{{digits}}}"), Completion(rf"\boxed{{{digits[:-1]}4}}")
+    assert verifier.verify(sample, right).value == 1.0
+    assert verifier.verify(sample, wrong).value == 0.0
+    assert verifier.key(sample, right) != verifier.key(sample, wrong)
+
+
+def test_sums_are_compared_not_evaluated() -> None:
+    assert not equal(r"\sum_{k=1}^{\infty}\frac{1}{k^2}", r"\sum_{k=1}^{\infty}\frac{1}{k^{99}+k+1}")
+    assert not equal(r"\int_0^1 e^{-x^2} dx", r"\int_0^1 e^{-x^{99}} dx")
