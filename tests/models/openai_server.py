@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
+import socket
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -18,8 +20,21 @@ from evalsuite.words.completion import Request, Sampling
 from evalsuite.words.sample import Message
 
 
+@functools.cache
+def loopback() -> bool:
+    """Whether a socket on 127.0.0.1 can be connected to; it cannot where the network was taken away altogether."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        try:
+            socket.create_connection(server.getsockname(), timeout=5).close()
+        except OSError:
+            return False
+    return True
+
+
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    if not loopback():
+        pytest.skip("127.0.0.1 cannot be reached: the loopback interface is down")
     monkeypatch.setattr(http, "_FIRST_WAIT", 0.002)
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
