@@ -131,7 +131,7 @@ def evaluate(
             return _finish(model, states, run_dir, record, suites, target, allowed, stopped, notes)
         except BaseException as error:
             status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-            with contextlib.suppress(OSError):  # a full disk must not hide why the run ended
+            with contextlib.suppress(OSError, UsageError):  # a full disk must not hide why the run ended
                 run_dir.write_manifest(record | {"status": status, "finished": now()})
             default_pool().close()
             raise
@@ -197,8 +197,9 @@ def _finish(
             compact(run_dir, state.plan, rollup)
         write_results(run_dir, result(), record)
         run_dir.write_manifest(record | {"status": result().status, "stopped": result().stopped, "finished": now()})
-    except OSError as error:
-        stopped = stopped or IncompleteError(f"cannot write the results to {run_dir.path}: {error.strerror}; the log is safe")
+    except (OSError, UsageError) as error:  # a disk that is full by now costs files, not the numbers
+        reason = error if isinstance(error, UsageError) else f"{run_dir.path}: {error.strerror or error}"
+        stopped = stopped or IncompleteError(f"the results cannot be written ({reason}); the log is safe")
     return result()
 
 

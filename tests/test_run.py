@@ -275,17 +275,20 @@ def test_a_second_writer_is_refused(go, tmp_path):
     held.unlock()
 
 
-def test_results_that_cannot_be_written_are_still_shown(go, monkeypatch):
+@pytest.mark.parametrize("writer", ["compact", "write_results"])
+def test_results_that_cannot_be_written_are_still_shown(go, monkeypatch, writer):
     import errno
 
     from evalsuite import evaluate
 
     def full(*args):
+        if writer == "write_results":
+            raise UsageError("results.json: cannot be written: No space left on device")
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(evaluate, "compact", full)
+    monkeypatch.setattr(evaluate, writer, full)
     result = go(FakeModel(half))
-    assert result.exit_code == 3 and "No space left on device; the log is safe" in result.stopped
+    assert result.exit_code == 3 and "No space left on device); the log is safe" in result.stopped
     assert result.tasks["toy"].metrics["avg@4"].value == 0.5
     monkeypatch.undo()
     model = FakeModel(half)

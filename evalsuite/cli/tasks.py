@@ -140,7 +140,7 @@ def _describe(spec: str, args: argparse.Namespace) -> dict[str, Any]:
         "metrics": list(task.metrics),
         "version": task.version,
         "few-shot": task.num_fewshot,
-        "prompts": [p.name for p in (task.prompt, *task.prompts)],
+        "prompts": list(dict.fromkeys(p.name for p in (task.prompt, *task.prompts))),
     }
     facts |= {"chance": task.chance} if task.chance is not None else {}
     facts |= {"exempt": dict(task.exempt)} if task.exempt else {}
