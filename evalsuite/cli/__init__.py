@@ -46,6 +46,15 @@ class Parser(argparse.ArgumentParser):
                 message += f" (did you mean {near[0]}?)"
         self.exit(2, f"evalsuite: error: {message}\nTry '{self.prog} --help'.\n")
 
+    def refuse_unknown(self, words: Sequence[str]) -> None:
+        """A misspelt flag is named before argparse misses the one it was meant to be."""
+        known = self._option_string_actions
+        if any(isinstance(action, argparse._SubParsersAction) for action in self._actions):
+            return  # the flags are those of its own commands
+        for flag in (word.partition("=")[0] for word in words):
+            if flag.startswith("--") and flag != "--" and not any(option.startswith(flag) for option in known):
+                self.error(f"unrecognized arguments: {flag}")
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of `evalsuite`. Returns the exit code."""
@@ -70,6 +79,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(
             f"no command {name!r}" + (f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(COMMANDS)}")
         )
+    if name in COMMANDS:
+        commands.choices[name].refuse_unknown(words[1:])
     args, unknown = parser.parse_known_args(words)
     if unknown:
         commands.choices.get(name, parser).error(f"unrecognized arguments: {' '.join(unknown)}")

@@ -65,6 +65,7 @@ def test_both_spellings_of_flags(tmp_path):
         (["rum"], 2, "did you mean 'run'"),
         (run_words("--repeat", "2"), None, None),
         (run_words("--repaets", "2"), 2, "did you mean --repeats"),
+        (["run", "--model", "scripted:oracle", "--taks", TASK], 2, "did you mean --tasks"),
         (run_words(tasks="sort_leters"), 2, "did you mean sort_letters"),
         (run_words(model="skripted:oracle"), 2, "scripted"),
         (run_words(model="no/such/path"), 2, "no/such/path"),
