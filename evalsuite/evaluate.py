@@ -16,7 +16,7 @@ from evalsuite.manifest import identity, manifest, now, run_id
 from evalsuite.metrics.aggregate import Target
 from evalsuite.models import load as load_model
 from evalsuite.models.base import Model
-from evalsuite.plan import Plan, Settings, make_plans
+from evalsuite.plan import Plan, Settings, confirm_unsafe_code, make_plans, prepare
 from evalsuite.progress import Progress, make_progress
 from evalsuite.results import RunResult, suite_results, task_result, write_results
 from evalsuite.runlog import RunDir
@@ -52,16 +52,19 @@ def run(
     fresh: bool = False,
     max_errors: str | int = 0,
     target: str = "population",
+    confirm_run_unsafe_code: bool = False,
     progress: Progress | None = None,
 ) -> RunResult:
     """Evaluate one model on tasks; the same call goes on where an earlier one stopped.
 
     `model` and `tasks` are spelled as on the command line, or are objects. `repeats` samples per question; `sampling`
     overrides fields of `Sampling`; `limit` takes the first n questions, or a share below 1. Results are under `output`.
+    `confirm_run_unsafe_code` lets programs of the model run where the sandbox cannot isolate them fully, for the rest of
+    this process: they could then read, change and send whatever this user can.
 
     Returns a RunResult whose `str()` is the table. Its `exit_code` is 0, or 3 where samples are missing beyond
     `max_errors` (a count, or a share such as "5%"). Raises UsageError for wrong names, files or columns,
-    UnavailableError where a backend or judge is not there.
+    UnavailableError where a backend, a judge or a sandbox is not there.
     """
     settings = Settings(
         repeats=repeats,
@@ -75,10 +78,13 @@ def run(
         where=Where(data_dir=Path(os.path.expanduser(data_dir)) if data_dir else None, offline=offline),
         include=tuple(include),
     )
-    if isinstance(model, str):
-        model = load_model(model, model_args)
+    if confirm_run_unsafe_code:
+        confirm_unsafe_code()
     wanted = [tasks] if isinstance(tasks, Task) else tasks.split(",") if isinstance(tasks, str) else list(tasks)
     plans, suites = make_plans(wanted, settings)
+    prepare(plans)
+    if isinstance(model, str):
+        model = load_model(model, model_args)
     judge_model = load_model(judge, judge_args) if isinstance(judge, str) else judge
     return evaluate(
         model,

@@ -70,6 +70,7 @@ class TaskState:
         self.samples = {s.id: s for s in plan.samples}
         self.cells: dict[Key, Cell] = {}
         self.unscored: dict[Key, Completion] = {}
+        self.starved: dict[Key, Completion] = {}  # timeouts that may be the machine's fault, and have a second try
         for row in run_dir.rows(plan.name):
             try:
                 self._take(row)
@@ -81,8 +82,8 @@ class TaskState:
 
     def _take(self, row: Mapping[str, Any]) -> None:
         key = (row["id"], row["i"])
-        self.cells.pop(key, None)
-        self.unscored.pop(key, None)
+        for held in (self.cells, self.unscored, self.starved):
+            held.pop(key, None)
         if "completion" not in row or key[0] not in self.samples:
             return  # a failed request is asked again
         completion = Completion.from_dict(row["completion"])
@@ -90,7 +91,13 @@ class TaskState:
         if score is None or score.value is None:
             self.unscored[key] = completion  # a verifier or judge of ours failed, or never ran: only that is done again
         else:
-            self.cells[key] = Cell.of(score, completion)
+            self._count(key, completion, score)
+
+    def _count(self, key: Key, completion: Completion | None, score: Score) -> None:
+        self.cells[key] = Cell.of(score, completion)
+        self.starved.pop(key, None)
+        if completion is not None and score.parts.get("starved") and not score.parts.get("retried"):
+            self.starved[key] = completion
 
     def done(self) -> dict[str, set[int]]:
         """Sample indices that need no request, by sample id."""
@@ -112,7 +119,7 @@ class TaskState:
 
     def log(self, scored: Mapping[Key, tuple[Completion | None, Score | None]]) -> None:
         """Append these results; a Score of None means that only the completion is known yet."""
-        rows, cells = [], {}
+        rows = []
         for (sample_id, index), (completion, score) in scored.items():
             seed = sample_seed(self.plan.seed, self.plan.name, sample_id, index)
             row: dict[str, Any] = {"id": sample_id, "i": index, "seed": seed}
@@ -120,10 +127,11 @@ class TaskState:
                 row["completion"] = completion.to_dict()
             if score is not None:
                 row["score"] = score.to_dict()
-                cells[sample_id, index] = Cell.of(score, completion)
             rows.append(row)
         self.writer.append(rows)
-        self.cells.update(cells)  # what is not on disk does not count
+        for key, (completion, score) in scored.items():  # what is not on disk does not count
+            if score is not None:
+                self._count(key, completion, score)
 
 
 class Runner:
@@ -166,6 +174,7 @@ class Runner:
         try:
             await _all(askers, scorers)
             await _all([asyncio.create_task(self._queue.join())], scorers)
+            await self._retry_starved()
         finally:
             for task in (*askers, *scorers):
                 task.cancel()
@@ -245,6 +254,15 @@ class Runner:
             return await judge_items(verifier, items, self.judge, self.pool, cache=self.replies)
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, self.pool.score, verifier, items)
+
+    async def _retry_starved(self) -> None:
+        """Programs that timed out for want of CPU time are run once more, one at a time and nothing beside them."""
+        again = [(state, key, completion) for state in self.states for key, completion in state.starved.items()]
+        if again:
+            self.progress.note(f"{len(again)} starved timeout{'s' * (len(again) > 1)} tried again, alone")
+        for state, key, completion in again:
+            score = (await self._verify(state, {key: completion}))[key]
+            state.log({key: (completion, dataclasses.replace(score, parts={**score.parts, "retried": 1.0}))})
 
     def _log(self, state: TaskState, scored: Mapping[Key, tuple[Completion | None, Score | None]]) -> None:
         state.log(scored)

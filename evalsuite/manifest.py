@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ from evalsuite import __version__
 from evalsuite.models.base import Model
 from evalsuite.plan import Plan, Settings
 from evalsuite.runlog import RunDir, slug
+from evalsuite.sandbox import UNSAFE
 from evalsuite.sources import Where
 from evalsuite.verifiers.base import ModelVerifier
 
@@ -75,7 +77,13 @@ def _environment() -> dict[str, Any]:
             packages[name] = version(name)
         except PackageNotFoundError:
             continue
-    return {"python": platform.python_version(), "platform": platform.platform(), "host": platform.node(), "packages": packages}
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "host": platform.node(),
+        "packages": packages,
+        "unsafe_code": os.environ.get(UNSAFE) == "1",
+    }
 
 
 def _plain(settings: Settings) -> dict[str, Any]:

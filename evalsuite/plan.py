@@ -5,14 +5,17 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import math
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from evalsuite import registry
-from evalsuite.errors import UsageError
+from evalsuite.errors import UnavailableError, UsageError
 from evalsuite.metrics.reduce import parse_metric
+from evalsuite.sandbox import UNSAFE
 from evalsuite.sources import Loaded, Where, load, load_shots
+from evalsuite.verifiers.pool import default_pool
 from evalsuite.words.completion import Request, Sampling, sample_seed
 from evalsuite.words.prompt import Prompt, Rendered, Shot
 from evalsuite.words.sample import Sample
@@ -138,6 +141,25 @@ def make_plan(task: Task, settings: Settings) -> Plan:
         seed=settings.seed,
         system=settings.system,
     )
+
+
+def prepare(plans: Sequence[Plan]) -> None:
+    """Raises UnavailableError where something that a verifier of these plans needs is not there. Before anything is spent."""
+    for plan in plans:
+        try:
+            plan.task.verifier.prepare()
+        except UnavailableError as error:
+            raise UnavailableError(f"{plan.name}: {error}") from None
+
+
+def confirm_unsafe_code() -> None:
+    """Let programs of a model run without full isolation from now on, in this process and in the default pool.
+
+    Workers that have been started without it are ended, and so are calls under way in them.
+    """
+    if os.environ.get(UNSAFE) != "1":
+        os.environ[UNSAFE] = "1"
+        default_pool().close()
 
 
 def requests(plan: Plan, done: Mapping[str, set[int]], one_by_one: bool = False) -> Iterator[Request]:

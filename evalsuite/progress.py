@@ -22,6 +22,10 @@ class Progress(Protocol):
         """These samples are finished."""
         ...
 
+    def note(self, text: str) -> None:
+        """Something a person should know while it happens, in one line."""
+        ...
+
     def close(self) -> None:
         """Leave the terminal as it was."""
         ...
@@ -87,6 +91,9 @@ class PlainProgress:
             self._printed[name] = now
             print(f"{name}: {tally.finished}/{tally.total}  {tally.text()}", file=self._stream, flush=True)
 
+    def note(self, text: str) -> None:
+        print(text, file=self._stream, flush=True)
+
     def close(self) -> None:
         """Nothing to restore."""
 
@@ -119,6 +126,9 @@ class BarProgress:
         self._active = tally.advance(cells, self._active)
         self._bars.update(bar, completed=tally.finished, text=tally.text())
 
+    def note(self, text: str) -> None:
+        self._bars.console.print(text, markup=False, highlight=False)
+
     def close(self) -> None:
         self._bars.stop()
 
@@ -130,6 +140,9 @@ class NoProgress:
         """Nothing."""
 
     def advance(self, name: str, cells: list[Cell]) -> None:
+        """Nothing."""
+
+    def note(self, text: str) -> None:
         """Nothing."""
 
     def close(self) -> None:

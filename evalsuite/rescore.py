@@ -17,7 +17,7 @@ from evalsuite.manifest import settings_from
 from evalsuite.models import ModelRef
 from evalsuite.models.base import Model
 from evalsuite.models.replay import Recording, read_row
-from evalsuite.plan import Plan, Settings, make_plans, requests
+from evalsuite.plan import Plan, Settings, make_plans, prepare, requests
 from evalsuite.registry.filetask import is_file_spec
 from evalsuite.results import RunResult, suite_results, task_result
 from evalsuite.runlog import RunDir
@@ -68,7 +68,8 @@ def rescore_run(
 
     `data_dir`, `offline` and `include` stand in for the run's own. Returns the result and the samples whose value or outcome
     differs from the recorded one; a sample that could not be scored, then or now, is missing and no change. Raises UsageError
-    where a task is not in the run, or its data is no longer what the run saw; UnavailableError where the judge is not there.
+    where a task is not in the run, or its data is no longer what the run saw; UnavailableError where the judge or the sandbox
+    is not there.
     """
     manifest = run.manifest()
     recorded = manifest["tasks"]
@@ -81,6 +82,7 @@ def rescore_run(
     )
     settings = dataclasses.replace(settings, where=where, include=tuple(include) or settings.include)
     plans, _ = make_plans([_spec(name, recorded[name]["source"]) for name in names or recorded], settings)
+    prepare(plans)
     suites = {} if names else {name: tuple(members) for name, members in manifest.get("suites", {}).items()}
     plans = [
         dataclasses.replace(p, sampling=dataclasses.replace(p.sampling, repeats=recorded[p.name]["repeats"])) for p in plans
@@ -111,12 +113,13 @@ def rescore_file(
 ) -> tuple[RunResult, list[Change]]:
     """Recorded completions in a replay file through the verifiers of these tasks.
 
-    Changes are against the file's own `scores` where it has them.
+    Changes are against the file's own `scores` where it has them. Raises as `rescore_run` does.
     """
     model = ModelRef("replay", str(path)).open()
     if settings.repeats is None:
         settings = dataclasses.replace(settings, repeats=model.recorded())  # type: ignore[attr-defined]
     plans, suites = make_plans(list(names), settings)
+    prepare(plans)
     changes: list[Change] = []
     cells: dict[str, dict[Key, Cell]] = {}
     replies = ReplyCache()
@@ -134,9 +137,11 @@ def rescore_file(
 def score_rows(path: Path, verifier: str, judge: Model | None = None) -> tuple[RunResult, list[Change]]:
     """A file whose rows bring their own gold: `{"target", "completions" or "text", "id"?, "choices"?, "scores"?}`.
 
-    Raises UsageError, naming the row, for one that cannot be read or has the id of another.
+    Raises UsageError, naming the row, for one that cannot be read or has the id of another, and UnavailableError where the
+    judge or the sandbox is not there.
     """
     check = make(verifier)
+    check.prepare()
     samples: dict[str, Sample] = {}
     recorded: dict[str, Recording] = {}
     for number, row in enumerate(read_records(path)):

@@ -9,6 +9,7 @@ import random
 import signal
 import threading
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +18,7 @@ from evalsuite import Completion, Prompt, Sampling, Score, Task, Verifier, ask
 from evalsuite.errors import BudgetError, IncompleteError, RequestError, UnavailableError, UsageError
 from evalsuite.evaluate import _allowed
 from evalsuite.runlog import RunDir, read_rows
+from evalsuite.verifiers.pool import default_pool
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,78 @@ def test_parquet_holds_every_sample_and_question(go):
     assert [q["id"] for q in questions] == [f"q{i}" for i in range(20)]
     assert all((q["n"], q["c"], q["sum"], q["errors"]) == (4, 2, 2.0, 0) for q in questions)
     assert all(q["avg@4"] == 0.5 and q["pass@2"] == pytest.approx(5 / 6) for q in questions)
+
+
+@dataclass(frozen=True)
+class Jailed(Equals):
+    name = "jailed"
+    missing: str = ""
+
+    def prepare(self):
+        if self.missing:
+            raise UnavailableError(f"no sandbox: {self.missing}")
+
+    def verify(self, sample, completion):
+        return replace(super().verify(sample, completion), isolation="user pid" if completion.text != "wrong" else "")
+
+
+def test_what_held_a_program_is_in_log_tables_and_export(go, tmp_path):
+    import pyarrow.parquet as pq
+
+    from evalsuite.runlog.convert import convert
+    from evalsuite.runlog.export import export
+
+    result = go(FakeModel(half), replace(make_task(n=2, repeats=2), verifier=Jailed()))
+    logged = {(r["id"], r["i"]): r["score"].get("isolation") for r in read_rows(result.path, "toy")}
+    assert logged == {("q0", 0): None, ("q0", 1): "user pid", ("q1", 0): None, ("q1", 1): "user pid"}
+    (file,) = export(RunDir.find(result.path, tmp_path), "parquet", tmp_path / "out")
+    rows = pq.read_table(file).to_pylist()
+    assert {(r["id"], r["i"]): r["isolation"] or None for r in rows} == logged
+    assert [row["completions"] for row in convert(rows, completions="text", id="id")] == [[r["text"]] for r in rows]
+
+
+def test_a_log_from_before_isolation_was_recorded(go):
+    task = replace(make_task(n=2, repeats=2), verifier=Jailed())
+    result = go(FakeModel(half), task)
+    (log,) = Path(result.path).glob("log/*.jsonl")
+    rows = [json.loads(line) for line in log.read_text().splitlines()]
+    for row in rows[1:]:
+        row["score"].pop("isolation", None)
+    log.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    again = FakeModel(half)
+    assert go(again, task).table() == result.table() and again.asked == []
+
+
+def test_what_a_verifier_needs_is_looked_for_before_anything_is_spent(go, tmp_path, monkeypatch):
+    monkeypatch.setattr("evalsuite.evaluate.load_model", lambda *_: pytest.fail("the model was loaded"))
+    task = replace(make_task(), verifier=Jailed("no user namespaces"))
+    for model in ("hf:large", FakeModel(right)):
+        with pytest.raises(UnavailableError, match="toy: no sandbox: no user namespaces"):
+            go(model, task)
+    assert list(tmp_path.iterdir()) == []
+
+
+@dataclass(frozen=True)
+class Confirmed(Verifier):
+    """Right where running unsafe code is confirmed in the worker."""
+
+    name = "confirmed"
+
+    def verify(self, sample, completion):
+        return Score(float(os.environ.get("EVALSUITE_UNSAFE_CODE") == "1"))
+
+
+def test_unsafe_code_is_confirmed_for_workers_and_recorded_and_changes_no_fingerprint(go, tmp_path, monkeypatch):
+    monkeypatch.setenv("EVALSUITE_UNSAFE_CODE", "")  # and taken back after the test
+    task = replace(make_task(n=2, repeats=1, metrics=("avg",)), verifier=Confirmed())
+    without = go(FakeModel(right), task)
+    confirmed = go(FakeModel(right), task, confirm_run_unsafe_code=True, fresh=True)
+    assert without.path == confirmed.path
+    assert [r.tasks["toy"].metrics["avg"].value for r in (without, confirmed)] == [0.0, 1.0]
+    (old,) = tmp_path.glob(".old/*/run.json")
+    recorded = [json.loads(path.read_text())["environment"]["unsafe_code"] for path in (old, Path(confirmed.path) / "run.json")]
+    assert recorded == [False, True]
+    default_pool().close()  # its workers still have the confirmation
 
 
 def test_same_command_finds_its_run_and_asks_nothing(go):

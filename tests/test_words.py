@@ -122,9 +122,14 @@ def test_score_refuses_contradictions(value, outcome):
 
 
 def test_score_round_trip():
-    score = Score(0.5, "ok", answer="1", feedback="half", parts={"em": 1.0})
+    score = Score(0.5, "ok", answer="1", feedback="half", parts={"em": 1.0}, isolation="user pid net")
     assert Score.from_dict(score.to_dict()) == score
     assert Score.from_dict(Score(None, "error", feedback="x").to_dict()).value is None
+
+
+def test_where_no_program_ran_there_is_no_isolation():
+    assert Score(1.0).isolation == "" and "isolation" not in Score(1.0).to_dict()
+    assert Score.from_dict({"value": 1.0, "outcome": "ok"}) == Score(1.0)  # as older logs have it
 
 
 def test_seeds_are_stable_and_distinct():

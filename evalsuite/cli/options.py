@@ -98,6 +98,24 @@ def add_judge(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--judge-args", default="", metavar="K=V,...", help="arguments of its backend")
 
 
+def add_unsafe(parser: argparse.ArgumentParser) -> None:
+    """--confirm-run-unsafe-code, for tasks whose verifier runs programs."""
+    parser.add_argument(
+        "--confirm-run-unsafe-code",
+        action="store_true",
+        help="run a model's programs even where the sandbox cannot isolate them fully: they may then read, change and send "
+        "whatever you can (without it: exit 4, saying what is missing)",
+    )
+
+
+def unsafe(args: argparse.Namespace) -> None:
+    """Act on --confirm-run-unsafe-code. Before anything starts a worker."""
+    if args.confirm_run_unsafe_code:
+        from evalsuite.plan import confirm_unsafe_code
+
+        confirm_unsafe_code()
+
+
 def settings(args: argparse.Namespace) -> Settings:
     """What the flags change about the tasks."""
     from evalsuite.models import parse_args

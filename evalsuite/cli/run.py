@@ -54,13 +54,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     out.add_argument("--dry-run", action="store_true", help="show prompts, counts and detectable difference; ask nothing")
     out.add_argument("--watch", action="store_true", help="keep looking for new checkpoints under --model until Ctrl-C")
     out.add_argument("--log-samples", action="store_true", help="accepted for lm-eval's sake: samples are always logged")
+    options.add_unsafe(parser)
 
 
 def main(args: argparse.Namespace) -> int:
     """Evaluate; print the table or JSON; return the worst exit code."""
     from evalsuite.errors import EvalsuiteError
-    from evalsuite.plan import make_plans
+    from evalsuite.plan import make_plans, prepare
 
+    options.unsafe(args)
     settings = options.settings(args)
     tasks = options.task_names(args)
     if args.watch and not args.dry_run:
@@ -70,6 +72,8 @@ def main(args: argparse.Namespace) -> int:
     plans, suites = make_plans(tasks, settings)
     if args.dry_run:
         _dry_run(plans, len(refs), args.json)
+    prepare(plans)  # a dry run shows what it can, and then ends as the run would
+    if args.dry_run:
         return 0
     judge = options.judge(args)
     results, codes = [], []
@@ -137,10 +141,11 @@ def _watch(args: argparse.Namespace) -> int:
     import time
 
     from evalsuite.errors import EvalsuiteError
-    from evalsuite.plan import make_plans
+    from evalsuite.plan import make_plans, prepare
 
     settings = options.settings(args)
     plans, suites = make_plans(options.task_names(args), settings)
+    prepare(plans)
     judge = options.judge(args)
     seen: set[Any] = set()
     while True:

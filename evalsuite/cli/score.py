@@ -38,6 +38,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--include-path", action="append", default=[], metavar="DIR|FILE", help="more task files")
     parser.add_argument("--output-path", "-o", default="results/runs", metavar="DIR", help="where run ids are looked up")
     parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
+    options.add_unsafe(parser)
     options.add_judge(parser)
 
 
@@ -49,6 +50,7 @@ def main(args: argparse.Namespace) -> int:
     from evalsuite.runlog import RunDir
     from evalsuite.sources import Where
 
+    options.unsafe(args)
     path = Path(args.what)
     folder = options.folder(args.data_dir)
     judge = options.judge(args)

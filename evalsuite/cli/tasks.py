@@ -27,7 +27,7 @@ examples:
   evalsuite tasks pin suite:math -o evalsuite.lock.json
 
 Which TASKS: names, globs, tags, family:NAME, suite:NAME, FILE.jsonl:VERIFIER; separated by commas or spaces.
-`test` exits 1 where a check fails, and 2 where a task that was named has no data.
+`test` exits 1 where a check fails, 2 where a task that was named has no data, and 4 where its sandbox is not there.
 """
 
 
@@ -57,6 +57,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
             action.add_argument("--offline", action="store_true", help="never touch the network")
         if name in ("show", "test"):
             action.add_argument("--lock", metavar="FILE", help="lock file written by `evalsuite tasks pin`")
+        if name == "test":
+            options.add_unsafe(action)
         if name == "pin":
             action.add_argument(
                 "-o", "--output", default="evalsuite.lock.json", metavar="FILE", help="default: evalsuite.lock.json"
@@ -176,10 +178,11 @@ def _indent(text: str) -> str:
 def _test(args: argparse.Namespace) -> int:
     from evalsuite import registry
     from evalsuite.checks import check_task
-    from evalsuite.errors import UsageError
+    from evalsuite.errors import UnavailableError, UsageError
     from evalsuite.sources import load, load_shots
     from evalsuite.verifiers.pool import default_pool
 
+    options.unsafe(args)
     where = _where(args)
     names = registry.select(args.tasks, args.include_path).tasks if args.tasks else tuple(registry.index(args.include_path))
     report: dict[str, Any] = {}
@@ -189,9 +192,10 @@ def _test(args: argparse.Namespace) -> int:
         task = registry.load_task(name, args.include_path)
         name = task.name
         try:
+            task.verifier.prepare()
             loaded = load(task, where)
             shots = load_shots(task, where, task.num_fewshot)
-        except UsageError as error:
+        except (UsageError, UnavailableError) as error:
             if args.tasks:
                 raise
             report[name] = {"skipped": str(error)}

@@ -61,6 +61,7 @@ def _sample_schema() -> Any:
             ("cost", pa.float64()),
             ("latency", pa.float64()),
             ("seconds", pa.float64()),
+            ("isolation", pa.string()),
             ("token_ids", pa.list_(pa.int32())),
             ("logprobs", pa.list_(pa.float32())),
         ]
@@ -86,7 +87,7 @@ def _sample_rows(run: RunDir, plan: Plan, rollup: Mapping[str, Mapping[str, Any]
             "target": json.dumps(sample.target, default=str, ensure_ascii=False),
             "answer_class": classes[row["i"]] if classes is not None and row["i"] < len(classes) else None,
             "parts": list(score.get("parts", {}).items()),
-            **{k: score.get(k) for k in ("value", "outcome", "answer", "feedback", "seconds")},
+            **{k: score.get(k) for k in ("value", "outcome", "answer", "feedback", "seconds", "isolation")},
             **{
                 k: completion.get(k)
                 for k in (

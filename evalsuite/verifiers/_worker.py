@@ -113,7 +113,7 @@ class Worker:
             return known, None
         self.say("key", key)
         score = run_verifier(verifier, sample, completion)
-        if score.outcome == "error":
+        if score.outcome == "error" or score.parts.get("starved"):
             return score, None  # not the answer's doing, and it may not happen again
         self._remember((name, key), score)
         return score, key if time.perf_counter() - start > SLOW else None

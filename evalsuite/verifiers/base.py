@@ -24,11 +24,22 @@ class Verifier(ABC):
 
     name: ClassVar[str]
     version: ClassVar[int] = 1
-    deadline: ClassVar[float | None] = None  # seconds of wall time for one answer; None: the pool's
 
     @abstractmethod
     def verify(self, sample: Sample, completion: Completion) -> Score:
         """The Score of a completion that was not cut off. Runs in a worker process. An exception is our failure: None."""
+
+    @property
+    def deadline(self) -> float | None:
+        """Seconds of wall time for one answer, after which its worker is killed; None: the pool's. A class may set a number."""
+        return None
+
+    def prepare(self) -> None:
+        """Raises UnavailableError where something this verifier needs (a sandbox, a program) is not there.
+
+        Called once in the parent before a run, a score or a test, while nothing has been spent yet.
+        """
+        return None
 
     def gold(self, sample: Sample) -> str | None:
         """A completion text that must score 1.0, made from the target; None where none can be written down."""

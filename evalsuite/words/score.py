@@ -18,7 +18,7 @@ class Score:
     cannot be reached, a request that failed). What the answer itself caused (nothing to extract, cut off or unclosed
     thinking, a program or expression past its deadline) is worth 0 with its outcome. `answer` is what was extracted,
     `feedback` words a person or a model can learn from, `parts` named components in [0, 1] or counts, `seconds` the
-    verifier's wall time.
+    verifier's wall time, `isolation` the layers that held a program that was run ("user pid net ...").
 
     Raises ValueError where value and outcome contradict each other.
     """
@@ -29,6 +29,7 @@ class Score:
     feedback: str = ""
     parts: Mapping[str, float] = field(default_factory=dict)
     seconds: float = 0.0
+    isolation: str = ""
 
     def __post_init__(self) -> None:
         if self.outcome not in OUTCOMES:
@@ -49,6 +50,8 @@ class Score:
             row["parts"] = dict(self.parts)
         if self.seconds:
             row["seconds"] = round(self.seconds, 6)
+        if self.isolation:
+            row["isolation"] = self.isolation
         return row
 
     @classmethod

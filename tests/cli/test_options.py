@@ -145,6 +145,18 @@ def test_help_of_every_command_has_examples(capsys):
         assert stop.value.code == 0 and f"evalsuite {command}" in out and "examples:" in out, command
 
 
+def test_unsafe_code_is_confirmed_by_flag_only(monkeypatch):
+    monkeypatch.setenv("EVALSUITE_UNSAFE_CODE", "")
+    parser = Parser()
+    options.add_unsafe(parser)
+    options.unsafe(parser.parse_args([]))
+    assert os.environ["EVALSUITE_UNSAFE_CODE"] == ""
+    for spelling in ("--confirm-run-unsafe-code", "--confirm_run_unsafe_code"):
+        monkeypatch.setenv("EVALSUITE_UNSAFE_CODE", "")
+        options.unsafe(parser.parse_args([_dashes(spelling)]))
+        assert os.environ["EVALSUITE_UNSAFE_CODE"] == "1"
+
+
 def test_version_and_bare_call(capsys):
     from evalsuite import __version__
 

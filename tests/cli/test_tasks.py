@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from evalsuite.cli import main
+from evalsuite.errors import UnavailableError
+from evalsuite.verifiers.exact import ExactVerifier
 
 GOOD = '''
 from evalsuite import Prompt, Sampling, Shot, Source, Task, ask, task
@@ -161,6 +163,21 @@ def test_tasks_without_data_are_skipped_unless_they_were_named(
     assert out.splitlines()[-1] == "1 of 1 tasks ok, 1 skipped"
     assert main(["tasks", "test", "toy_file", "--include-path", str(toys)]) == 2
     assert "no data" in capsys.readouterr().err
+
+
+def test_tasks_without_their_sandbox_are_skipped_unless_they_were_named(
+    toys: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def prepare(self: ExactVerifier) -> None:
+        raise UnavailableError("no sandbox here")
+
+    monkeypatch.setattr("evalsuite.registry._installed", tuple)
+    monkeypatch.setattr(ExactVerifier, "prepare", prepare)
+    assert main(["tasks", "test", "--include-path", str(toys)]) == 0
+    out = capsys.readouterr().out
+    assert "toy_words: skipped, no sandbox here" in out and out.splitlines()[-1] == "0 of 0 tasks ok, 2 skipped"
+    assert main(["tasks", "test", "toy_words", "--include-path", str(toys)]) == 4
+    assert "no sandbox here" in capsys.readouterr().err
 
 
 def test_pin_and_use(toys: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -93,6 +93,14 @@ class Obey(Verifier):
             os.kill(os.getpid(), signal.SIGKILL)
         return Score(1.0)
 
+    def starve_once(self):
+        time.sleep(0.15)  # long enough to be told to the other workers, if it were
+        marker = Path(self.scratch + ".once")
+        if not marker.exists():
+            marker.touch()
+            return Score(0.0, "timeout", parts={"starved": 1.0})
+        return Score(1.0)
+
     def deep(self):
         return self.deep()
 
@@ -146,6 +154,22 @@ class Patient(Obey):
 
     def nap(self):
         time.sleep(1.5)
+        return Score(1.0)
+
+
+@dataclass(frozen=True)
+class Timed(Obey):
+    """Its deadline follows from its settings."""
+
+    name = "timed"
+    timeout: float = 1.0
+
+    @property
+    def deadline(self):
+        return self.timeout + 0.5
+
+    def nap(self):
+        time.sleep(1.2)
         return Score(1.0)
 
 

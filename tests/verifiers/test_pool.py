@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pool_helpers import item, pids, say, wait_gone
-from pool_verifiers import Exact, HangingKey, Obey, Outer, Patient, Refuses, Unloadable
+from pool_verifiers import Exact, HangingKey, Obey, Outer, Patient, Refuses, Timed, Unloadable
 
 from evalsuite import ask
 from evalsuite.errors import UnavailableError
@@ -75,6 +75,11 @@ def test_truncated_is_decided_before_the_verifier(two):
 
 def test_a_verifiers_own_deadline_goes_before_the_pools(two):
     assert two.score(Patient(), say("nap"))[0].value == 1.0
+
+
+def test_a_deadline_may_follow_from_settings(two):
+    assert two.score(Timed(timeout=4.0), say("nap"))[0].value == 1.0
+    assert "within 0.6 s" in two.score(Timed(timeout=0.1), say("nap"))[0].feedback
 
 
 def test_children_of_a_killed_verifier_die_too(two, tmp_path):
@@ -146,6 +151,15 @@ def test_a_group_that_repeats_a_fatal_answer_pays_once(tmp_path, order):
         later = one.score(Obey(scratch=str(scratch), keyed=True), say(order))[0]
     assert {(s.value, s.outcome) for s in (*found.values(), later)} == {(0.0, "timeout")}
     assert len(scratch.read_text().splitlines()) == (1 if order == "loop" else 2)
+
+
+def test_a_starved_timeout_is_not_remembered(tmp_path):
+    scratch = tmp_path / "s"
+    with Pool(workers=1) as one:
+        found = one.score(Obey(scratch=str(scratch), keyed=True), {i: item(f"starve_once#{i}") for i in range(4)})
+        assert [score.value for _, score in one._news] == [1.0]
+    assert [s.value for s in found.values()] == [0.0, 1.0, 1.0, 1.0]
+    assert len(scratch.read_text().splitlines()) == 2
 
 
 def test_other_workers_learn_of_a_hang(tmp_path):

@@ -1,0 +1,249 @@
+"""The sandboxed end: runs the program and answers what the judge asks of it. Nothing here can be trusted, or needs to be.
+
+The program may take this file apart at run time: it shares its interpreter. All it can send is data; what the data are
+compared with has never been in this process.
+"""
+
+from __future__ import annotations
+
+import atexit
+import builtins
+import itertools
+import linecache
+import os
+import random
+import sys
+import threading
+import traceback
+import types
+from collections.abc import Callable
+from typing import Any
+
+from evalsuite.sandbox._codec import Broken, Channel, NotPlain, decode, encode, mutable_inside
+
+FILE = "program.py"
+TRACE = 1500  # characters of a traceback
+_TYPES = {t: t.__name__ for t in vars(builtins).values() if isinstance(t, type)}
+_BUILTIN_ERRORS = {t for t in _TYPES if issubclass(t, BaseException)}
+
+
+class Program:
+    """One loaded program, and the objects of it that the judge holds references to."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._objects: dict[int, Any] = {}
+        self._numbers: dict[int, int] = {}
+        self._names: dict[str, Any] = {}
+
+    def serve(self, request: list[Any]) -> None:
+        """Answer this request, and more until the judge closes the channel."""
+        while request:
+            self._answer(*request)
+            request = self._channel.receive()
+
+    def _reply(self) -> list[Any]:
+        """What the judge says to a callback; it may ask the program in its turn first."""
+        while True:
+            kind, *rest = self._channel.receive()
+            if kind == "reply":
+                return rest
+            self._answer(kind, *rest)
+
+    def _answer(self, kind: str, *rest: Any) -> None:
+        try:
+            answer = ["ok", *getattr(self, f"do_{kind}")(*rest)]
+        except BaseException as error:  # noqa: BLE001 - whatever a program raises is its answer
+            answer = ["raise", self._exception(error)]
+        try:
+            self._channel.send(answer)
+        except (NotPlain, RecursionError, MemoryError) as error:
+            self._channel.send(["raise", self._exception(error)])
+
+    # What the judge may ask. Each returns the encoded result, and what else belongs to the answer.
+
+    def do_load(self, source: str, prelude: str, seed: str) -> list[Any]:
+        self._names = start(source, prelude, seed, "program")
+        return [None]
+
+    def do_name(self, name: str) -> list[Any]:
+        if name not in self._names:
+            raise NameError(f"name {name!r} is not defined", name=name)
+        return [self._out(self._names[name])]
+
+    def do_call(self, target: Any, args: list[Any], kwargs: dict[str, Any]) -> list[Any]:
+        values = [self._in(a) for a in args]
+        named = {k: self._in(v) for k, v in kwargs.items()}
+        changeable = any(map(mutable_inside, values)) or any(map(mutable_inside, named.values()))
+        result = self._in(target)(*values, **named)
+        same = next((i for i, v in enumerate(values) if v is result and mutable_inside(v)), None)
+        answer = [{"a": same}] if same is not None else [self._out(result)]
+        if changeable:
+            after = [[self._out(v) for v in values], {k: self._out(v) for k, v in named.items()}]
+            answer.append(after if after != [args, kwargs] else None)
+        return answer
+
+    def do_get(self, target: Any, name: str) -> list[Any]:
+        return [self._out(getattr(self._in(target), name))]
+
+    def do_set(self, target: Any, name: str, value: Any) -> list[Any]:
+        setattr(self._in(target), name, self._in(value))
+        return [None]
+
+    def do_item(self, target: Any, key: Any) -> list[Any]:
+        return [self._out(self._in(target)[self._in(key)])]
+
+    def do_set_item(self, target: Any, key: Any, value: Any) -> list[Any]:
+        self._in(target)[self._in(key)] = self._in(value)
+        return [None]
+
+    def do_len(self, target: Any) -> list[Any]:
+        return [len(self._in(target))]
+
+    def do_iter(self, target: Any) -> list[Any]:
+        return [self._reference("g", iter(self._in(target)))]
+
+    def do_next(self, target: Any, count: int) -> list[Any]:
+        items = [self._out(v) for v in itertools.islice(self._in(target), count)]
+        return [items, len(items) < count]
+
+    def do_text(self, target: Any, how: str) -> list[Any]:
+        return [str.__str__((str if how == "str" else repr)(self._in(target)))]
+
+    def do_isinstance(self, value: Any, of: Any) -> list[Any]:
+        return [bool(isinstance(self._in(value), self._in(of)))]
+
+    # Values in and out.
+
+    def _out(self, value: Any) -> Any:
+        try:
+            return encode(value, self._other)
+        except (NotPlain, RecursionError):
+            return self._reference("h", value)
+
+    def _other(self, value: Any) -> Any:
+        kind = type(value)
+        if kind is type and value in _TYPES:
+            return {"B": _TYPES[value]}
+        if kind is types.ModuleType:
+            return {"m": value.__name__}
+        if isinstance(value, type) and issubclass(value, BaseException):
+            return {"E": self._class(value)}
+        if kind.__module__ == "numpy" and getattr(value, "shape", None) == ():
+            return encode(value.item(), self._other)
+        return self._reference("g" if hasattr(kind, "__next__") else "h", value)
+
+    def _reference(self, key: str, value: Any) -> dict[str, Any]:
+        number = self._numbers.setdefault(id(value), len(self._numbers))
+        self._objects[number] = value  # held, so that its id stays its own
+        return {key: [number, type(value).__name__]}
+
+    def _in(self, data: Any) -> Any:
+        return decode(data, self._resolve)
+
+    def _resolve(self, key: str, body: Any) -> Any:
+        if key in ("h", "g"):
+            return self._objects[body[0]]
+        if key == "E":
+            return self._objects[body[0]]
+        if key == "B":
+            return getattr(builtins, body)
+        if key == "I":
+            return iter(self._in(body))
+        if key == "F":
+            return self._callback(body)
+        raise Broken(key)
+
+    def _callback(self, number: int) -> Callable[..., Any]:
+        def function(*args: Any, **kwargs: Any) -> Any:
+            self._channel.send(["callback", number, [self._out(a) for a in args], {k: self._out(v) for k, v in kwargs.items()}])
+            how, body = self._reply()
+            if how == "raise":
+                raise getattr(builtins, body[0], RuntimeError)(body[1])
+            return self._in(body)
+
+        return function
+
+    def _class(self, kind: type[BaseException]) -> list[Any]:
+        """Number and name of an exception class, and the builtin one that it stems from."""
+        number = self._reference("E", kind)["E"][0]
+        return [number, kind.__name__, next(_TYPES[t] for t in kind.__mro__ if t in _BUILTIN_ERRORS)]
+
+    def _exception(self, error: BaseException) -> dict[str, Any]:
+        try:
+            text = str(error)[:500]
+        except BaseException:  # noqa: BLE001 - the program's own __str__
+            text = ""
+        return {"class": self._class(type(error)), "message": text, "trace": trace(error)}
+
+
+def start(source: str, prelude: str, seed: str, name: str) -> dict[str, Any]:
+    """Run a program's module code in a fresh module of that name. Returns its namespace. Raises what it raises."""
+    random.seed(seed)
+    module = types.ModuleType(name)
+    sys.modules[name] = module
+    sys.argv = [FILE]
+    if prelude:
+        exec(compile(prelude, "prelude.py", "exec", dont_inherit=True), module.__dict__)
+    linecache.cache[FILE] = (len(source), None, source.splitlines(keepends=True), FILE)
+    code = compile(source, FILE, "exec", dont_inherit=True)
+    exec(code, module.__dict__)
+    return module.__dict__
+
+
+def run_script(source: str, prelude: str, seed: str) -> list[Any]:
+    """Run a program to its end, as `python program.py` does. Returns ["exit", "" or its traceback]."""
+    failure = ""
+    try:
+        start(source, prelude, seed, "__main__")
+    except SystemExit:
+        pass  # however it ends itself, its output decides
+    except BaseException as error:  # noqa: BLE001 - a crash is reported, not raised
+        failure = trace(error) or type(error).__name__
+    try:
+        threading._shutdown()  # type: ignore[attr-defined]
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        if sys.__stdout__ is not None:
+            sys.__stdout__.flush()
+    except BaseException as error:  # noqa: BLE001 - as above
+        failure = failure or trace(error)
+    return ["exit", failure]
+
+
+def trace(error: BaseException) -> str:
+    """The lines of a traceback that are the program's own: the last few, and the error itself; bounded."""
+    try:
+        if isinstance(error, SyntaxError):
+            return "".join(traceback.format_exception_only(error))[-TRACE:].strip()
+        frames = [f for f in traceback.extract_tb(error.__traceback__, limit=-60) if f.filename == FILE]
+        lines = [f"line {f.lineno}, in {f.name}: {(f.line or '').strip()}"[:160] for f in frames[-4:]]
+        text = "".join(traceback.format_exception_only(error)).strip()
+        return "\n".join([*lines, text[:400]])[-TRACE:]
+    except BaseException as failed:  # noqa: BLE001 - the program's own error classes are code too
+        return type(failed).__name__
+
+
+def streams() -> None:
+    """Python's standard streams over the descriptors 0, 1 and 2 that are there now."""
+    text = {"encoding": "utf-8", "errors": "surrogateescape", "closefd": False}
+    sys.stdin = sys.__stdin__ = os.fdopen(0, **text)  # type: ignore[misc,call-overload]
+    sys.stdout = sys.__stdout__ = os.fdopen(1, "w", **text)  # type: ignore[misc,call-overload]
+    sys.stderr = sys.__stderr__ = os.fdopen(2, "w", **text | {"errors": "backslashreplace"})  # type: ignore[misc,call-overload]
+
+
+def main(fd: int, missing: dict[str, str]) -> None:
+    """Serve the judge at the other end of `fd`. Never returns."""
+    channel = Channel(fd, os.read, os.write)
+    for name in [n for n in sys.modules if n.partition(".")[0] == "evalsuite"]:
+        del sys.modules[name]
+    streams()
+    try:
+        channel.send(["ready", missing])
+        request = channel.receive()
+        if request[0] == "script":
+            channel.send(run_script(*request[1:]))
+        else:
+            Program(channel).serve(request)
+    finally:
+        os._exit(0)

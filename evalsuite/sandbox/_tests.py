@@ -1,0 +1,315 @@
+"""Runs tests in the judge, one case after the other, and writes down what happened."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import reprlib
+import types
+import unittest
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from evalsuite.sandbox._remote import Gone, Link, Opaque, Remote, Unsupported
+
+FAILURES = 100  # after so many a wrong program is known well enough
+SHOWN = 3  # failures that are put into words
+_CASE, _EQUAL = "@case", "@equal"  # no program can spell these names
+
+_repr = reprlib.Repr()
+_repr.maxlevel, _repr.maxlist, _repr.maxtuple, _repr.maxset, _repr.maxdict = 5, 24, 24, 24, 16
+_repr.maxstring, _repr.maxother, _repr.maxlong = 240, 160, 80
+
+
+def show(value: Any) -> str:
+    """A bounded repr."""
+    return _repr.repr(value)
+
+
+class Mismatch(AssertionError):
+    """A result that is not the expected one."""
+
+
+class Record:
+    """How many cases passed, and the first failures in words."""
+
+    def __init__(self, link: Link) -> None:
+        self.passed = self.failed = 0
+        self.least = 0  # tests that there are, whether or not they were reached
+        self.failures: list[str] = []
+        self._link = link
+        link.calls = self._called
+        self._call: tuple[str, Any, Any, BaseException | None] | None = None
+        self._pair: tuple[Any, Any] | None = None
+        self._what: Callable[[], str] = str
+
+    @property
+    def count(self) -> int:
+        return self.passed + self.failed
+
+    def case(self, what: Callable[[], str]) -> Record:
+        """A context manager around one test: a failure is written down, and the next one has its turn."""
+        self._call = self._pair = None
+        self._what = what
+        return self
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: types.TracebackType | None) -> bool:
+        if error is None and not self._link.gone:
+            self.passed += 1
+            return True
+        if isinstance(error, Unsupported):
+            return False
+        self.fail(self._what(), error)
+        return isinstance(error, Exception) and self.failed < FAILURES
+
+    def fail(self, what: str, error: BaseException | None) -> None:
+        """Write down a failure of `what`."""
+        self.failed += 1
+        if len(self.failures) < SHOWN:
+            lines = [f"test {self.count}: {what}"[:400], *self._story(error)]
+            self.failures.append("\n  ".join(lines))
+
+    def equal(self, left: Any, right: Any) -> Any:
+        """`left == right`, remembered for the words."""
+        self._pair = (left, right)
+        return left == right
+
+    def _called(self, name: str, sent: Any, result: Any, error: BaseException | None) -> None:
+        self._call = (name, sent, result, error)
+
+    def _story(self, error: BaseException | None) -> list[str]:
+        lines = []
+        raised = None
+        if self._call is not None:
+            name, (args, kwargs), result, raised = self._call
+            given = [show(self._link.take(a)) for a in args] + [f"{k}={show(self._link.take(v))}" for k, v in kwargs.items()]
+            call = f"{name}({', '.join(given)})"[:600]
+            if isinstance(raised, Gone):
+                lines.append(f"{call} gave no answer: {raised}")
+            elif raised is not None:
+                lines.append(f"{call} raised {_named(raised)}")
+            else:
+                lines.append(f"{call} returned {show(result)}")
+        if isinstance(error, Mismatch):
+            lines.append(str(error))
+        elif self._pair is not None and raised is None:
+            lines.append(f"got {show(self._pair[0])}, expected {show(self._pair[1])}")
+        if error is not None and error is not raised and not isinstance(error, AssertionError):
+            lines.append(_named(error))
+        return lines
+
+
+def _named(error: BaseException) -> str:
+    trace = getattr(error, "program_trace", "")
+    if trace:
+        return trace.replace("\n", "\n  ")
+    return str(error) if isinstance(error, Gone | Opaque) else f"{type(error).__name__}: {error}"[:400]
+
+
+class Names(dict[str, Any]):
+    """The globals of the tests: what they do not define themselves, the program does, but never in the place of a builtin."""
+
+    def __init__(self, link: Link, own: frozenset[str] = frozenset()) -> None:
+        super().__init__(__name__="tests")
+        self._link, self._own = link, own
+        self._found: dict[str, Remote] = {}
+
+    def __missing__(self, name: str) -> Any:
+        if name in self._found:
+            return self._found[name]
+        if name.startswith("__") or (hasattr(builtins, name) and name not in self._own):
+            raise KeyError(name)
+        try:
+            found = self._link.lookup(name)
+        except NameError:
+            raise KeyError(name) from None
+        if isinstance(found, Remote):
+            self._found[name] = found  # data may change under its name, a function does not
+        return found
+
+
+def run_code(link: Link, job: Mapping[str, Any], record: Record) -> None:
+    """Python tests: a text, or a list with one test per item.
+
+    Raises Unsupported where the tests cannot be run, and what the tests raise outside of a case.
+    """
+    code: str | list[str] = job["code"]
+    trees = [_parse(text) for text in ([code] if isinstance(code, str) else code)]
+    entry: str | None = job["entry_point"]
+    root = entry.partition(".")[0] if entry else None
+    names = Names(link, frozenset({root}) if root else _shadowing(link, trees))
+    if job["helpers"]:
+        exec(compile(_parse(job["helpers"]), "helpers", "exec"), names)
+        if root:
+            names.pop(root, None)
+    names[_EQUAL] = record.equal
+    exec(compile(_parse(job["setup"]), "setup", "exec"), names)
+    if not isinstance(code, str):
+        record.least = len(trees)
+        for tree in trees:
+            with record.case(lambda tree=tree: ast.unparse(tree)):  # type: ignore[misc]
+                exec(compile(_instrumented(tree, None), "tests", "exec"), names)
+        return
+    asserts: list[ast.Assert] = []
+    compiled = compile(_instrumented(trees[0], asserts), "tests", "exec")
+    record.least = len(asserts)
+    names[_CASE] = lambda number: record.case(lambda: ast.unparse(asserts[number]))
+    exec(compiled, names)
+    if not record.count:
+        _collected(link, names, entry or _last_function(job["program"]), record)
+    if not record.count and not asserts:
+        record.passed += 1  # tests that speak by raising, and did not
+
+
+def candidate(link: Link, entry: str) -> Any:
+    """The function that the tests are about: `name`, or `Class.method` of a new instance."""
+    name, _, method = entry.partition(".")
+    found = link.lookup(name.removesuffix("()"))
+    if not method:
+        return found
+    return getattr(found(), method)
+
+
+def _collected(link: Link, names: Names, entry: str | None, record: Record) -> None:
+    """What the module code only defines: `check(candidate)`, unittest classes, functions named test."""
+    check = names.get("check")
+    if callable(check) and entry:
+        function = candidate(link, entry)
+        check(function)
+        return
+    for value in list(names.values()):
+        if isinstance(value, type) and issubclass(value, unittest.TestCase) and value is not unittest.TestCase:
+            for test in unittest.defaultTestLoader.loadTestsFromTestCase(value):
+                with record.case(lambda test=test: str(test)):  # type: ignore[misc]
+                    result = unittest.TestResult()
+                    test.run(result)
+                    bad = [text for _, text in (*result.failures, *result.errors)]
+                    if bad or not result.wasSuccessful() or result.skipped:
+                        raise Mismatch(bad[0].strip().rpartition("\n")[2][:400] if bad else "the test was skipped")
+        elif isinstance(value, types.FunctionType) and value.__name__.startswith("test"):
+            before = record.count
+            try:
+                value()
+            except Exception as error:  # noqa: BLE001 - whatever a test raises, it has failed
+                record.fail(value.__name__, error)
+            else:
+                record.passed += record.count == before  # no assert that counts for itself
+
+
+def _parse(text: str) -> ast.Module:
+    try:
+        return ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise Unsupported(f"the tests are no Python: {error}") from None
+
+
+def _shadowing(link: Link, trees: Sequence[ast.Module]) -> frozenset[str]:
+    """Builtin names that the program may define for these tests (MBPP 126 is about a function `sum`).
+
+    Only where the tests call no other function of the program's: else `set` in `assert set(f(x)) == ...` would be its, too.
+    """
+    called = {
+        node.func.id
+        for tree in trees
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
+    if not called or not all(hasattr(builtins, name) for name in called):
+        return frozenset()
+    found = set()
+    for name in called:
+        try:
+            link.ask("name", name)
+        except NameError:
+            continue
+        found.add(name)
+    return frozenset(found) if len(found) == 1 else frozenset()
+
+
+def _last_function(program: str) -> str | None:
+    try:
+        body = ast.parse(program).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    return next((n.name for n in reversed(body) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)), None)
+
+
+def _instrumented(tree: ast.Module, asserts: list[ast.Assert] | None) -> ast.Module:
+    """The same code with every plain comparison in an assert remembered, and, given `asserts`, every assert a case.
+
+    Asserts within `try` and `with` stay as they are: what surrounds them may be waiting for their failure. Expressions are
+    not walked: tests may be megabytes of literals.
+    """
+
+    def block(body: list[ast.stmt], cases: bool) -> list[ast.stmt]:
+        return [statement(s, cases) for s in body]
+
+    def statement(node: ast.stmt, cases: bool) -> ast.stmt:
+        if isinstance(node, ast.Assert):
+            return asserted(node, cases)
+        inside = cases and not isinstance(node, ast.Try | ast.TryStar | ast.With | ast.AsyncWith)
+        for field in ("body", "orelse", "finalbody"):
+            if isinstance(value := getattr(node, field, None), list):
+                setattr(node, field, block(value, inside))
+        return node
+
+    def asserted(node: ast.Assert, cases: bool) -> ast.stmt:
+        case = None
+        if cases and asserts is not None:
+            call = ast.Call(ast.Name(_CASE, ast.Load()), [ast.Constant(len(asserts))], [])
+            case = ast.With([ast.withitem(call)], [])
+            asserts.append(ast.Assert(node.test))
+        new = node
+        if isinstance(node.test, ast.Compare) and len(node.test.ops) == 1 and isinstance(node.test.ops[0], ast.Eq):
+            sides = [node.test.left, node.test.comparators[0]]
+            new = ast.Assert(ast.Call(ast.Name(_EQUAL, ast.Load()), sides, []), node.msg)
+        if case is None:
+            return ast.copy_location(new, node)
+        case.body = [ast.copy_location(new, node)]
+        return ast.copy_location(case, node)
+
+    changed = ast.Module(block(tree.body, asserts is not None), tree.type_ignores)
+    return ast.fix_missing_locations(changed)
+
+
+def run_calls(link: Link, job: Mapping[str, Any], record: Record) -> None:
+    """Calls with expected results."""
+    function = candidate(link, job["entry_point"])
+    inputs, outputs = link.take(job["inputs"]), link.take(job["outputs"])
+    record.least = len(inputs)
+    for number, (args, expected) in enumerate(zip(inputs, outputs, strict=True)):
+        with record.case(lambda number=number: f"call {number + 1} of {len(inputs)}"):  # type: ignore[misc]
+            got = function(*args)
+            if not same(got, expected, job["atol"], job["lists"]):
+                raise Mismatch(f"expected {show(expected)}")
+
+
+def same(got: Any, expected: Any, atol: float = 0.0, lists: bool = False) -> bool:
+    """Equal as Python has it. With `lists` a tuple may stand for a list (expected values that were JSON), with `atol` numbers
+    may differ by that and by a relative 1e-7, where types and shapes are the same (evalplus: numpy.allclose)."""
+    if lists:
+        got = _listed(got)
+    if bool(got == expected):
+        return True
+    return atol > 0 and _close(got, expected, atol)
+
+
+def _listed(value: Any) -> Any:
+    if type(value) in (list, tuple):
+        return [_listed(v) for v in value]
+    return value
+
+
+def _close(got: Any, expected: Any, atol: float) -> bool:
+    if type(expected) in (int, float) and type(got) in (int, float):
+        return abs(got - expected) <= atol + 1e-7 * abs(expected)
+    if type(got) is not type(expected):
+        return False
+    if type(expected) in (list, tuple):
+        return len(got) == len(expected) and all(_close(g, e, atol) for g, e in zip(got, expected))
+    if type(expected) is dict:
+        return got.keys() == expected.keys() and all(_close(got[k], e, atol) for k, e in expected.items())
+    return bool(got == expected)

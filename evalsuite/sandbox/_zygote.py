@@ -1,0 +1,119 @@
+"""The process that every judge is forked from: a clean environment, the common standard library, one thread, no secrets.
+
+Started by `client.Zygote` with `python -s -S -P -c ... CONTROL`; ends, with all that it has started, when the other end of
+its control socket is closed, whichever way its owner went.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import importlib
+import json
+import os
+import select
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+
+from evalsuite.sandbox import _judge
+from evalsuite.sandbox.isolation import Isolation
+
+# What programs import most: paid for once.
+COMMON = (
+    "abc array ast base64 bisect calendar cmath collections collections.abc contextlib copy csv dataclasses datetime decimal "
+    "enum fractions functools hashlib heapq inspect io itertools json math numbers operator os queue random re secrets statistics "
+    "string struct sys tempfile textwrap threading time traceback types typing unicodedata unittest uuid warnings zlib"
+).split()
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+def readable() -> list[str]:
+    """What every program may read: Python's library, the system's shared libraries, time zones."""
+    library = os.path.dirname(os.__file__)
+    prefixes = [os.path.join(sys.base_prefix, "lib"), library]
+    return [
+        *prefixes,
+        "/lib",
+        "/lib64",
+        "/usr/lib",
+        "/usr/lib64",
+        "/usr/local/lib",
+        "/usr/share/zoneinfo",
+        "/etc/ld.so.cache",
+        "/etc/localtime",
+    ]
+
+
+def main(control_fd: int, packages: list[str]) -> None:
+    """Serve until the owner goes away. `packages` are folders of importable packages outside of the standard library."""
+    control = socket.socket(fileno=control_fd)
+    base = tempfile.mkdtemp(prefix="evalsuite-sandbox-")
+    scratch, library = os.path.join(base, "scratch"), os.path.join(base, "lib")
+    try:
+        os.mkdir(scratch, 0o700)
+        os.mkdir(library, 0o700)
+        for package in packages:  # links, so that nothing else of site-packages can be listed or imported
+            with contextlib.suppress(OSError):
+                os.symlink(package, os.path.join(library, os.path.basename(package)))
+        sys.path.append(library)
+        for name in ("HOME", "TMPDIR"):
+            os.environ[name] = scratch
+        tempfile.tempdir = None
+        for name in COMMON:
+            importlib.import_module(name)
+        isolation = Isolation(scratch, [*readable(), library, *packages])
+        sys.orig_argv[:] = []
+        serve(control, isolation)
+    finally:
+        shutil.rmtree(base, ignore_errors=True)
+
+
+def serve(control: socket.socket, isolation: Isolation) -> None:
+    """Fork a judge for every request, and reap. A request's socket is closed here when its judge is gone for good."""
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # a child whose judge was killed is ours to reap
+    woken, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    control.send(json.dumps(isolation.detect()).encode())
+    me = os.getpid()
+    jobs: dict[int, int] = {}  # pid of a judge -> the socket of its request
+    poll = select.poll()
+    poll.register(control, select.POLLIN)
+    poll.register(woken, select.POLLIN)
+    gc.collect()
+    gc.freeze()
+    while True:
+        ready = {fd for fd, _ in poll.poll()}
+        if woken in ready:
+            with contextlib.suppress(BlockingIOError):
+                os.read(woken, 4096)
+        _reap(jobs)
+        if control.fileno() not in ready:
+            continue
+        request, fds, _, _ = socket.recv_fds(control, 1 << 16, 1)
+        if not request:
+            break
+        pid = os.fork()
+        if pid == 0:
+            for fd in (control.fileno(), woken, wake, *jobs.values()):
+                os.close(fd)
+            _judge.main(fds[0], me, json.loads(request), isolation)
+        jobs[pid] = fds[0]
+    for pid in jobs:
+        os.kill(pid, signal.SIGKILL)  # its child dies with it
+    while jobs:
+        _reap(jobs, wait=True)
+
+
+def _reap(jobs: dict[int, int], wait: bool = False) -> None:
+    ended: list[int] = []
+    with contextlib.suppress(ChildProcessError):
+        while (pid := os.waitpid(-1, 0 if wait and not ended else os.WNOHANG)[0]) != 0:
+            ended.append(pid)
+    for pid in ended:
+        if pid in jobs:
+            os.close(jobs.pop(pid))
