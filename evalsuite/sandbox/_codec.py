@@ -27,7 +27,7 @@ from typing import Any
 
 DEPTH = 150  # levels of nesting
 NODES = 8_000_000  # values in one message
-LARGEST = 256 << 20  # bytes of one message
+LARGEST = 64 << 20  # bytes of one message
 _HEADER = struct.Struct("!I")
 _WIDE = 1 << 256
 _FLAT = frozenset({str, float, bool, type(None)})

@@ -24,7 +24,7 @@ from evalsuite.sandbox.isolation import Isolation
 from evalsuite.sandbox.limits import Limits
 from evalsuite.sandbox.output import first_difference, same_output
 
-MEMORY = 6 << 30  # bytes that a judge may allocate: results are large, never endless
+MEMORY = 3 << 30  # bytes that a judge may allocate: results are large, never endless
 STACK = 128 << 20  # bytes, for programs that recurse in C
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)

@@ -79,6 +79,10 @@ class Zygote:
                 raise
         return ours
 
+    def ended(self) -> bool:
+        """Whether it is gone."""
+        return self._process.poll() is not None
+
     def close(self) -> None:
         """End the zygote and whatever it runs."""
         self.control.close()
@@ -134,7 +138,7 @@ def _refuse_incomplete(missing: Mapping[str, str]) -> None:
 
 
 def execute(job: Mapping[str, Any], timeout: float, limits: Limits) -> dict[str, Any]:
-    """One program through a judge of its own. Returns the judge's words, with `timed_out`, `starved` and `isolation` added.
+    """One program through a judge of its own. Returns the judge's words, with `isolation` added, and `timed_out` and `starved`.
 
     The call ends within `timeout` seconds and a little, the program and all its processes dead and reaped. Raises
     UnavailableError where there is no sandbox.
@@ -148,23 +152,26 @@ def execute(job: Mapping[str, Any], timeout: float, limits: Limits) -> dict[str,
     with sock:
         sock.setblocking(False)
         channel = Channel(sock.fileno(), os.read, _write)
-        hello = _receive(channel, time.monotonic() + START)
-        if hello is None:
-            raise UnavailableError("the sandbox did not start a program; its messages are on stderr")
-        judge_pid, child_pid, missing = hello
-        # Neither has been reaped: the judge waits for the job, and reaps its child at the end. So the numbers are theirs.
-        judge, child = os.pidfd_open(judge_pid), os.pidfd_open(child_pid)
+        try:
+            judge_pid, child_pid, missing = _receive(channel, time.monotonic() + START)
+            # Neither has been reaped: the judge waits for the job, and reaps its child at the end. So the numbers are theirs.
+            judge, child = os.pidfd_open(judge_pid), os.pidfd_open(child_pid)
+        except (EOFError, OSError, TypeError):
+            raise UnavailableError("the sandbox did not start a program; its messages are on stderr") from None
+        late: dict[str, Any] = {}
         try:
             _refuse_incomplete(missing)
             begun = time.monotonic()
             channel.send(job)
             result = _receive(channel, begun + timeout)
-            late = {}
             if result is None:
                 late = {"timed_out": True, "starved": starved(child_pid, timeout)}
                 _kill(child)
-                result = _receive(channel, time.monotonic() + _GRACE) or {}
-            return result | late | {"isolation": _layers_on(owner, missing), "seconds": time.monotonic() - begun}
+                result = _receive(channel, time.monotonic() + _GRACE)
+        except (EOFError, OSError):
+            if owner.ended():
+                raise UnavailableError("the sandbox process was killed, perhaps for want of memory") from None
+            result = {"gone": "the judge of this program ended before it was done"}
         finally:
             _kill(child)
             if not _ended(channel, _GRACE):
@@ -172,6 +179,7 @@ def execute(job: Mapping[str, Any], timeout: float, limits: Limits) -> dict[str,
                 _ended(channel, _GRACE)
             os.close(judge)
             os.close(child)
+    return (result or {}) | late | {"isolation": _layers_on(owner, missing)}
 
 
 def _layers_on(owner: Zygote, missing: Mapping[str, str]) -> str:
@@ -179,16 +187,13 @@ def _layers_on(owner: Zygote, missing: Mapping[str, str]) -> str:
 
 
 def _receive(channel: Channel, until: float) -> Any:
-    """A message that is whole by then; None for none, or where the judge is gone."""
+    """A message that is whole by then, or None. Raises EOFError or OSError where the judge is gone."""
     poll = select.poll()
     poll.register(channel.fd, select.POLLIN)
     while (message := channel.take()) is NOTHING:
         if not poll.poll(max(0.0, until - time.monotonic()) * 1000):
             return None
-        try:
-            channel.feed()
-        except (EOFError, ConnectionResetError):
-            return None
+        channel.feed()
     return message
 
 
@@ -199,7 +204,7 @@ def _ended(channel: Channel, seconds: float) -> bool:
     while poll.poll(max(0.0, until - time.monotonic()) * 1000):
         try:
             channel.feed()
-        except (EOFError, ConnectionResetError):
+        except (EOFError, OSError):
             return True
     return False
 

@@ -47,8 +47,9 @@ class Isolation:
     def separate(self, disk: int) -> dict[str, str]:
         """New namespaces for the child that this single-threaded, dumpable process forks next; `disk` bytes of scratch.
 
-        This process too finds all files but those in `scratch` read-only afterwards, /proc empty and no network, and it
-        can start no thread; the first child that it forks is pid 1, and after that one has ended it can fork no more.
+        This process too finds all files but those in `scratch` read-only afterwards, no network, and /proc empty but for
+        a descriptor of it that was opened before. It can start no thread; the first child that it forks is pid 1, and
+        after that one has ended it can fork no more.
         """
         missing = dict(self._missing)
         if missing:

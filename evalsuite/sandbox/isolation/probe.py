@@ -93,7 +93,8 @@ def _holes(scratch: str) -> Iterator[tuple[str, str]]:
         yield "rlimits", "memory or threads are not bounded"
     if not (_refused(socket.socket) and _refused(_fork)):
         yield "seccomp", "sockets and processes can be made"
-    socket.socketpair()
+    for end in socket.socketpair():
+        end.close()
 
 
 def _refused(call: Callable[..., Any], *arguments: Any) -> bool:

@@ -87,7 +87,7 @@ def _examine(one_process: bool) -> dict[str, list[Step]]:
         ],
         "prctl": _unless(0, _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE),  # it dies with its judge and leaves no core dump
         "ioctl": _unless(1, _TIOCSTI, _TIOCLINUX),  # no typing into a terminal
-        # The judge is in the same process group, which no pid namespace separates.
+        # The judge may be in the same process group, which no pid namespace separates.
         "kill": _unless(0, 0),
         "setpriority": _unless(0, _PRIO_PGRP),
     }
@@ -111,9 +111,9 @@ def _search(segments: list[tuple[int, list[Step]]]) -> list[Step]:
 def program(machine: str, one_process: bool) -> list[Step]:
     """The filter for "x86_64" or "aarch64"."""
     arch, column, _ = _ARCHITECTURES[machine]
-    blocks = dict.fromkeys(_numbers(_REFUSED, column).values(), [_return(_REFUSE)])
+    blocks = {number: [_return(_REFUSE)] for number in _numbers(_REFUSED, column).values()}
     if one_process:
-        blocks |= dict.fromkeys(_numbers(_EXECUTED, column).values(), [_return(_REFUSE)])
+        blocks |= {number: [_return(_REFUSE)] for number in _numbers(_EXECUTED, column).values()}
     examined = _numbers(_EXAMINED, column)
     blocks |= {examined[name]: block for name, block in _examine(one_process).items()}
     segments = [(0, [_return(_ALLOW)])]
