@@ -100,6 +100,9 @@ class Program:
     def do_len(self, target: Any) -> list[Any]:
         return [len(self._in(target))]
 
+    def do_truth(self, target: Any) -> list[Any]:
+        return [bool(self._in(target))]
+
     def do_iter(self, target: Any) -> list[Any]:
         return [self._reference("g", iter(self._in(target)))]
 

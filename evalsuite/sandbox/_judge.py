@@ -10,6 +10,7 @@ import ctypes
 import os
 import random
 import resource
+import shutil
 import signal
 import socket
 from collections.abc import Mapping
@@ -41,7 +42,8 @@ class Cell:
     """The child and what the judge holds of it."""
 
     def __init__(self, isolation: Isolation, limits: Limits, cpu_seconds: int, script: bool) -> None:
-        missing = isolation.separate(limits.disk)
+        self.proc = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        missing = isolation.separate(limits.disk)  # which hides it
         ours, theirs = socket.socketpair()
         self.stdin = self.stdout = None
         if script:
@@ -99,6 +101,9 @@ def main(fd: int, zygote: int, request: Mapping[str, Any], isolation: Isolation)
         except Unsupported as error:
             cell.kill()
             result = {"wrong": str(error)}
+        if "mount" in cell.missing:  # then its directory is not its own, and stays
+            for entry in os.scandir(isolation.scratch):
+                (shutil.rmtree if entry.is_dir(follow_symlinks=False) else os.unlink)(entry.path)
         channel.send(result)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         pass  # nobody waits any more
@@ -124,7 +129,7 @@ def judge(cell: Cell, job: Mapping[str, Any], limits: Limits) -> dict[str, Any]:
         pass  # the link says why
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever tests raise outside of a case, they have failed
         record.fail("outside of a single test", error)
-    waits = cell.link.overdue and starved(cell.pid, job["call_seconds"] or 0.0)
+    waits = cell.link.overdue and starved(cell.pid, job["call_seconds"] or 0.0, cell.proc)
     status, seconds = cell.kill()
     return result | {
         "passed": record.passed,

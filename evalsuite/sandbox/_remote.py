@@ -1,7 +1,7 @@
 """The judge's view of a program: functions to call, and objects that stay where they are.
 
 What comes back is plain data, or a `Remote`. A Remote can be called, looked into and handed back to the program, and it can
-never be compared: whatever its class says about equality, order or truth stays in the program, and the test that asked fails.
+never be compared: whatever its class says about equality or order stays in the program, and the test that asked fails.
 """
 
 from __future__ import annotations
@@ -264,7 +264,7 @@ class Remote:
     def _evalsuite_opaque(self, *_: Any) -> Any:
         raise Opaque(f"the program gave {self!r}, which has no value that a test can see")
 
-    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __bool__ = _evalsuite_opaque
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _evalsuite_opaque
     __hash__ = object.__hash__
 
     def __repr__(self) -> str:
@@ -305,6 +305,9 @@ class Remote:
     def __setitem__(self, key: Any, value: Any) -> None:
         link = self._evalsuite_link
         link.ask("set_item", self._evalsuite_ref(), link.give(key), link.give(value))
+
+    def __bool__(self) -> bool:
+        return self._evalsuite_link.ask("truth", self._evalsuite_ref())[0] is True  # it could have returned that itself
 
     def __len__(self) -> int:
         size = self._evalsuite_link.ask("len", self._evalsuite_ref())[0]

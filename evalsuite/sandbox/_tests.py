@@ -289,7 +289,7 @@ def run_calls(link: Link, job: Mapping[str, Any], record: Record) -> None:
 
 def same(got: Any, expected: Any, atol: float = 0.0, lists: bool = False) -> bool:
     """Equal as Python has it. With `lists` a tuple may stand for a list (expected values that were JSON), with `atol` numbers
-    may differ by that and by a relative 1e-7, where types and shapes are the same (evalplus: numpy.allclose)."""
+    may differ by that and by a relative 1e-7, where types and shapes are the same and one is a float (evalplus)."""
     if lists:
         got = _listed(got)
     if bool(got == expected):
@@ -304,7 +304,7 @@ def _listed(value: Any) -> Any:
 
 
 def _close(got: Any, expected: Any, atol: float) -> bool:
-    if type(expected) in (int, float) and type(got) in (int, float):
+    if float in (type(expected), type(got)) and {type(expected), type(got)} <= {int, float}:
         return abs(got - expected) <= atol + 1e-7 * abs(expected)
     if type(got) is not type(expected):
         return False

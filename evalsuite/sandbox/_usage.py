@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import os
+
 STARVED = 0.1  # share of its time that a program may spend waiting for a processor
 
 
-def starved(pid: int, seconds: float) -> bool:
-    """Whether a process that ran out of `seconds` of wall time was ready to run, and not let, for a good part of them."""
+def starved(pid: int, seconds: float, proc: int | None = None) -> bool:
+    """Whether a process that ran out of `seconds` of wall time was ready to run, and not let, for a good part of them.
+
+    `proc` is an open /proc for who cannot see it any more.
+    """
+    path = f"/proc/{pid}/schedstat" if proc is None else f"{pid}/schedstat"
     try:
-        with open(f"/proc/{pid}/schedstat") as file:
-            running, waiting = (int(n) / 1e9 for n in file.read().split()[:2])
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=proc)
+        try:
+            running, waiting = (int(n) / 1e9 for n in os.read(fd, 200).split()[:2])
+        finally:
+            os.close(fd)
     except (OSError, ValueError):
         return False  # a kernel without these numbers
     return running < 0.9 * seconds and waiting > STARVED * seconds

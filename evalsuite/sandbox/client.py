@@ -130,7 +130,10 @@ def require() -> None:
 
 def _refuse_incomplete(missing: Mapping[str, str]) -> None:
     if missing and os.environ.get(UNSAFE) != "1":
-        what = "; ".join(f"{layer}: {why}" for layer, why in missing.items())
+        reasons: dict[str, list[str]] = {}
+        for layer, why in missing.items():
+            reasons.setdefault(why, []).append(layer)
+        what = "; ".join(f"no {', '.join(names)}: {why}" for why, names in reasons.items())
         raise UnavailableError(
             f"programs cannot be fully isolated on this machine ({what}). Run where unprivileged user namespaces, landlock and "
             f"seccomp are allowed, or accept the risk with --confirm_run_unsafe_code (or {UNSAFE}=1)"

@@ -14,6 +14,7 @@ VERIFIERS = {
     "choice": "evalsuite.verifiers.choice:ChoiceVerifier",
     "text": "evalsuite.verifiers.text:TextVerifier",
     "instruction": "evalsuite.verifiers.instruction:InstructionVerifier",
+    "code": "evalsuite.verifiers.code:CodeVerifier",
     "judge": "evalsuite.verifiers.judge:JudgeVerifier",
     "order": "evalsuite.verifiers.order:OrderVerifier",
     "exact": "evalsuite.verifiers.exact:ExactVerifier",
@@ -32,5 +33,5 @@ def make(name: str, **fields: Any) -> Verifier:
     module, _, attribute = VERIFIERS[name].partition(":")
     try:
         return getattr(importlib.import_module(module), attribute)(**fields)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise UsageError(f"verifier {name!r}: {error}") from None

@@ -220,12 +220,31 @@ def test_an_ordinary_user_has_the_same_isolation() -> None:
 def test_incomplete_isolation_is_refused_and_named(monkeypatch: pytest.MonkeyPatch, zygote: client.Zygote) -> None:
     monkeypatch.setitem(zygote.layers, "landlock", "this kernel has none")
     monkeypatch.delenv(client.UNSAFE, raising=False)
-    with pytest.raises(UnavailableError, match=r"landlock: this kernel has none.*--confirm_run_unsafe_code") as error:
+    with pytest.raises(UnavailableError, match=r"no landlock: this kernel has none.*--confirm_run_unsafe_code") as error:
         client.require()
     assert error.value.exit_code == 4
     monkeypatch.setenv(client.UNSAFE, "1")
     client.require()
     assert "landlock" not in run(ADD, TEST).isolation.split()
+
+
+def test_a_machine_without_namespaces_refuses_and_obeys_who_accepts_the_risk() -> None:
+    """In a user namespace of our own we may forbid what an administrator forbids elsewhere."""
+    first = "open('left', 'x').close()\nprint(1)"
+    code = f"from evalsuite import sandbox; print(sandbox.run({first!r}, {{'inputs': ['', ''], 'outputs': ['1', '1']}}))"
+    forbid = (
+        "echo 0 > /proc/sys/user/max_user_namespaces && exec setpriv --securebits +noroot --bounding-set=-all --inh-caps=-all"
+    )
+    command = ["unshare", "--user", "--map-root-user", "sh", "-c", f'{forbid} "$0" "$@"', sys.executable, "-c", code]
+    try:
+        refused = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        pytest.skip("util-linux is not installed")
+    if "evalsuite" not in refused.stderr:
+        pytest.skip(f"no user namespace to try this in: {refused.stderr.strip()}")
+    assert "UnavailableError" in refused.stderr and "max_user_namespaces" in refused.stderr
+    allowed = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | {client.UNSAFE: "1"})
+    assert "value=1.0" in allowed.stdout and "isolation='landlock" in allowed.stdout, allowed.stderr
 
 
 def test_a_program_does_not_see_the_callers_environment(monkeypatch: pytest.MonkeyPatch) -> None:

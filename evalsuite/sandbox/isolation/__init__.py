@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 
@@ -41,6 +42,7 @@ class Isolation:
         self._seccomp = Seccomp()
         # Shared by programs one after another: with the filter there is no socket to leave anything with.
         self._network = None if self._seccomp.missing else namespaces.Network()
+        self._kernel = tuple(map(int, re.findall(r"\d+", os.uname().release)[:2]))
         self._exempt = os.getuid() == 0 and not tasks_are_counted()
         self._uncounted: str | None = "no user namespace"
 
@@ -71,7 +73,7 @@ class Isolation:
 
     def _leave_root(self) -> str | None:
         """Why RLIMIT_NPROC will not hold, if so. Root's real user id becomes nobody's; the effective one opens files."""
-        if tuple(map(int, os.uname().release.split("-")[0].split(".")[:2])) < _COUNTED_SINCE:
+        if self._kernel < _COUNTED_SINCE:
             return "Linux before 5.14 counts all tasks of the user"
         if not self._exempt:
             return None
