@@ -103,6 +103,11 @@ class Program:
     def do_truth(self, target: Any) -> list[Any]:
         return [bool(self._in(target))]
 
+    def do_await(self, target: Any) -> list[Any]:
+        import asyncio
+
+        return [self._out(asyncio.run(self._in(target)))]
+
     def do_iter(self, target: Any) -> list[Any]:
         return [self._reference("g", iter(self._in(target)))]
 
@@ -134,6 +139,8 @@ class Program:
             return {"E": self._class(value)}
         if kind.__module__ == "numpy" and getattr(value, "shape", None) == ():
             return encode(value.item(), self._other)
+        if kind is types.CoroutineType:
+            return self._reference("w", value)
         return self._reference("g" if hasattr(kind, "__next__") else "h", value)
 
     def _reference(self, key: str, value: Any) -> dict[str, Any]:
@@ -145,7 +152,7 @@ class Program:
         return decode(data, self._resolve)
 
     def _resolve(self, key: str, body: Any) -> Any:
-        if key in ("h", "g"):
+        if key in ("h", "g", "w"):
             return self._objects[body[0]]
         if key == "E":
             return self._objects[body[0]]

@@ -192,10 +192,10 @@ class Link:
             return getattr(builtins, body)
         if key == "E":
             return self._class(body)
-        if key in ("h", "g", "m"):
+        if key in ("h", "g", "w", "m"):
             number, name = body if key != "m" else (-1, body)
             if type(number) is int and type(name) is str:
-                return Remote(self, key, number, name[:80])
+                return (RemoteCoroutine if key == "w" else Remote)(self, key, number, name[:80])
         raise Broken("an unknown value")
 
     def _class(self, body: Any) -> type[Exception]:
@@ -344,6 +344,30 @@ class Remote:
                 raise Opaque(f"the program's iterator gives more than {ITEMS:,} items")
             yield from map(link.take, answer[0])
             chunk = min(2 * chunk, _CHUNK)
+
+
+class RemoteCoroutine(Remote):
+    """A coroutine of the program's. Awaited in the judge, it runs to its end in an event loop of the program's."""
+
+    __slots__ = ()
+
+    def send(self, _: Any) -> Any:
+        link = self._evalsuite_link
+        raise StopIteration(link.take(link.ask("await", self._evalsuite_ref())[0]))
+
+    def __next__(self) -> Any:
+        return self.send(None)
+
+    def throw(self, *error: Any) -> Any:
+        raise error[0]
+
+    def close(self) -> None:
+        """It has never begun here."""
+
+    def __await__(self) -> Iterator[Any]:
+        link = self._evalsuite_link
+        return link.take(link.ask("await", self._evalsuite_ref())[0])
+        yield
 
 
 def update(old: Any, new: Any) -> None:

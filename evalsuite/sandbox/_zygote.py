@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import gc
 import importlib
 import json
@@ -29,6 +30,7 @@ COMMON = (
     "string struct sys tempfile textwrap threading time traceback types typing unicodedata unittest uuid warnings zlib"
 ).split()
 _PR_SET_CHILD_SUBREAPER = 36
+_PREFIX = "evalsuite-sandbox-"
 
 
 def readable() -> list[str]:
@@ -53,7 +55,10 @@ def main(control_fd: int, packages: list[str]) -> None:
     control = socket.socket(fileno=control_fd)
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
         file.write("1000")  # if the machine runs out of memory, the kernel takes a program, not who wants it scored
-    base = tempfile.mkdtemp(prefix="evalsuite-sandbox-")
+    _sweep()
+    base = tempfile.mkdtemp(prefix=_PREFIX)
+    lock = os.open(os.path.join(base, "lock"), os.O_CREAT | os.O_RDONLY | os.O_CLOEXEC)
+    fcntl.flock(lock, fcntl.LOCK_EX)
     scratch, library = os.path.join(base, "scratch"), os.path.join(base, "lib")
     try:
         os.mkdir(scratch, 0o700)
@@ -72,6 +77,19 @@ def main(control_fd: int, packages: list[str]) -> None:
         serve(control, isolation)
     finally:
         shutil.rmtree(base, ignore_errors=True)
+
+
+def _sweep() -> None:
+    """Remove what zygotes have left that were killed: theirs are the folders that nobody holds the lock of."""
+    for entry in os.scandir(tempfile.gettempdir()):
+        if entry.name.startswith(_PREFIX):
+            with contextlib.suppress(OSError):  # another user's, or in use
+                lock = os.open(os.path.join(entry.path, "lock"), os.O_RDONLY | os.O_CLOEXEC)
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(entry.path)
+                finally:
+                    os.close(lock)
 
 
 def serve(control: socket.socket, isolation: Isolation) -> None:

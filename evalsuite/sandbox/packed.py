@@ -75,7 +75,7 @@ def _pickled_text(data: bytes) -> str:
     found: list[str] = []
     for opcode, argument, _ in pickletools.genops(data):
         if opcode.name in _TEXT:
-            found.append(argument)
+            found.append(str(argument))
         elif opcode.name not in _HARMLESS:
             raise ValueError(f"the pickle holds more than a text: {opcode.name}")
     if len(found) != 1:

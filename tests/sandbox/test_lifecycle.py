@@ -133,6 +133,23 @@ def test_a_zygote_that_dies_under_a_program_is_our_failure(zygote: client.Zygote
     assert eventually(lambda: len(descendants(os.getpid())) <= len(before))
 
 
+def test_what_a_killed_zygote_left_is_swept_and_what_is_in_use_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    client._close()
+    first = client.zygote()
+    (folder,) = tmp_path.iterdir()
+    os.kill(first._process.pid, signal.SIGKILL)
+    assert eventually(first.ended) and folder.exists()
+    assert run(ADD, TEST).value == 1.0
+    (folder2,) = tmp_path.iterdir()
+    assert folder2 != folder
+    other = client.Zygote()
+    assert folder2.exists() and len(list(tmp_path.iterdir())) == 2
+    other.close()
+    client._close()
+    assert list(tmp_path.iterdir()) == []
+
+
 SCRIPT = """
 import sys, threading, time
 from evalsuite.sandbox import run

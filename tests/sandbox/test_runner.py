@@ -187,6 +187,14 @@ def h(): return [I(3)]
         assert "no value that a test can see" in fails(program, f"assert {test}")
 
 
+def test_coroutines_can_be_awaited() -> None:
+    program = "import asyncio\nasync def f(x):\n    await asyncio.sleep(0)\n    return x + 1\n"
+    passes(program, "import asyncio\nassert asyncio.run(f(1)) == 2")
+    passes(program, "import asyncio\nasync def go():\n    return await f(1) + await f(2)\nassert asyncio.run(go()) == 5")
+    fails(program, "assert f(1) == 2")
+    fails(program, "assert f(1) != 2")
+
+
 def test_truth_is_the_objects_own_and_identity_stays() -> None:
     program = "import re\nNODE = object()\ndef find(x):\n    return re.match('a', x)\ndef same():\n    return NODE\n"
     passes(program, "assert find('a')\nassert not find('b')\nassert find('b') is None and same() is not None\nassert not None")
