@@ -113,7 +113,7 @@ def main(fd: int, zygote: int, request: Mapping[str, Any], isolation: Isolation)
 
 def judge(cell: Cell, job: Mapping[str, Any], limits: Limits) -> dict[str, Any]:
     """Run the tests of a job and end its program. Raises Unsupported."""
-    record = Record(cell.link)
+    record = Record(cell.link, job.get("number", 0))
     result: dict[str, Any] = {"compiled": True}
     try:
         if job["kind"] == "script":

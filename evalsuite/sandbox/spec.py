@@ -8,9 +8,10 @@ from typing import Any
 
 from evalsuite.errors import UsageError
 from evalsuite.sandbox._codec import NotPlain, encode
+from evalsuite.sandbox.packed import unpacked
 
 KEYS = frozenset(
-    "code setup helpers prelude entry_point inputs outputs atol compare json_values seconds_per_test".split()
+    "code setup helpers prelude entry_point inputs outputs packed atol compare json_values seconds_per_test".split()
 )  # fmt: skip
 
 
@@ -22,6 +23,7 @@ def jobs(program: str, tests: str | Sequence[str] | Mapping[str, Any], entry_poi
         code, setup, helpers        test code, or a list; code run before it; trusted functions that the tests use
         inputs, outputs             of a function, a list of arguments and a result each; without an entry point, texts for
                                     standard input and from standard output
+        packed                      hidden tests that follow those, see `packed.unpacked`
         entry_point                 the function, `name` or `Class.method`; goes behind the argument of that name
         prelude                     code run before the program, in its namespace
         atol                        numbers may differ by so much (results of functions)
@@ -35,6 +37,8 @@ def jobs(program: str, tests: str | Sequence[str] | Mapping[str, Any], entry_poi
     unknown = spec.keys() - KEYS
     if unknown:
         raise UsageError(f"tests: unknown {', '.join(sorted(unknown))}; known are {', '.join(sorted(KEYS))}")
+    if "packed" in spec:
+        spec = unpacked(spec)
     entry = entry_point or spec.get("entry_point") or None
     common = {
         "program": program,
@@ -64,7 +68,10 @@ def jobs(program: str, tests: str | Sequence[str] | Mapping[str, Any], entry_poi
         if not all(isinstance(t, str) for t in (*inputs, *outputs)):
             raise UsageError("tests: without an entry point, `inputs` and `outputs` are texts")
         compare = spec.get("compare", "lines")
-        return [common | {"kind": "script", "stdin": i, "expected": o, "compare": compare} for i, o in zip(inputs, outputs)]
+        return [
+            common | {"kind": "script", "number": n, "stdin": i, "expected": o, "compare": compare}
+            for n, (i, o) in enumerate(zip(inputs, outputs))
+        ]
     if not all(isinstance(args, list | tuple) for args in inputs):
         raise UsageError("tests: every item of `inputs` is the list of arguments of one call")
     return [

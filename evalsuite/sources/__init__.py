@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from evalsuite.errors import EvalsuiteError, UsageError
 from evalsuite.sources import locate
@@ -15,18 +15,21 @@ from evalsuite.words.prompt import Shot
 from evalsuite.words.sample import Sample
 from evalsuite.words.task import Task
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
     """A set of records and how they become samples.
 
     `local` are paths relative to the data folder, tried in order: a file, or a folder of files. `hub` is a dataset id with
-    `config`, `split` and `revision`; `files` are plain files in that repository, for sets that are loading scripts. `id`,
+    `config`, `split` and `revision`; `files` are plain files in that repository, for sets that are loading scripts, and of a
+    local folder these files are read (by name, without their folders), in this order. `id`,
     `problem`, `target`, `choices` and `cluster` are candidate column names (a dotted name reaches into nested records), the
     first present wins; no `id` column means a content hash, no `target` candidates mean no target. A `problem` that is a
     list is a conversation of `{"role", "content"}` messages. `metadata`, `privileged` and `tests` are columns carried along
-    where present. `adapt` rewrites one record (a new dict) before the columns are read, or returns None to leave it out.
-    `size` is the number of records of the full set.
+    where present. `select` says whether a record belongs to the set at all; `adapt` rewrites one record (a new dict) before
+    the columns are read, or returns None to leave it out, which is counted. `size` is the number of records of the full set.
     """
 
     local: str | tuple[str, ...] = ()
@@ -43,6 +46,7 @@ class Source:
     metadata: tuple[str, ...] = ()
     privileged: tuple[str, ...] = ("solution",)
     tests: tuple[str, ...] = ()
+    select: Callable[[Mapping[str, Any]], bool] | None = None
     adapt: Callable[[Mapping[str, Any]], Mapping[str, Any] | None] | None = None
     size: int | None = None
 
@@ -160,20 +164,22 @@ def _load_source(source: Source, where: Where, name: str) -> Loaded:
     samples: list[Sample] = []
     skipped = 0
     for number, record in enumerate(found.records, 1):
-        adapted = _adapt(source, record, f"{found.where}, record {number}")
+        place = f"{found.where}, record {number}"
+        if source.select is not None and not _run(source.select, record, place):
+            continue
+        adapted = record if source.adapt is None else _run(source.adapt, record, place)
         if adapted is None:
             skipped += 1
         else:
-            samples.append(to_sample(source, adapted, f"{found.where}, record {number}"))
+            samples.append(to_sample(source, adapted, place))
     _check(samples, f"{name}, from {found.where}")
     return Loaded(tuple(samples), found.kind, found.location, found.revision, source.size, skipped)
 
 
-def _adapt(source: Source, record: dict[str, Any], place: str) -> Mapping[str, Any] | None:
-    if source.adapt is None:
-        return record
+def _run(function: Callable[[Mapping[str, Any]], T], record: dict[str, Any], place: str) -> T:
+    """A task's function on a record; what it cannot read is named."""
     try:
-        return source.adapt(record)
+        return function(record)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise UsageError(
             f"{place}: the task cannot read it ({type(error).__name__}: {error}); columns: {', '.join(record)}"

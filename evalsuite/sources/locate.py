@@ -41,9 +41,10 @@ def find(source: Source, where: Where, name: str) -> Found:
     tried: list[str] = []
     if pin is None or "local" in pin:
         for candidate, path in _local_paths(source, where):
-            if path.exists():
+            missing = [file for file in _names(source) if not (path / file).exists()] if path.is_dir() else []
+            if path.exists() and not missing:
                 return _local(source, candidate, path, pin, f"task {name}, {where.lock}")
-            tried.append(f"{path} (not there)")
+            tried.append(f"{path} ({'without ' + ', '.join(missing) if missing else 'not there'})")
     if source.local and not tried and (pin is None or "local" in pin):
         candidates = (source.local,) if isinstance(source.local, str) else source.local
         tried.append(f"local file {' or '.join(candidates)} (no data folder: give --data-dir or set EVALSUITE_DATA)")
@@ -91,7 +92,9 @@ def _local_paths(source: Source, where: Where) -> Iterator[tuple[str, Path]]:
 
 
 def _local(source: Source, candidate: str, path: Path, pin: Mapping[str, Any] | None, lock: str) -> Found:
-    files = _folder_files(path, source.split) if path.is_dir() else [path]
+    files = [path]
+    if path.is_dir():
+        files = [path / name for name in _names(source)] or _folder_files(path, source.split)
     digest = _sha256(files, path)
     if pin is not None and pin.get("sha256") != digest:
         raise UsageError(
@@ -99,6 +102,11 @@ def _local(source: Source, candidate: str, path: Path, pin: Mapping[str, Any] | 
             "restore it, or pin again with `evalsuite tasks pin`"
         )
     return Found((r for file in files for r in read_records(file)), "local", candidate, digest, str(path))
+
+
+def _names(source: Source) -> list[str]:
+    """The names that the hub's files have in a local folder."""
+    return [Path(file).name for file in source.files]
 
 
 def _folder_files(folder: Path, split: str) -> list[Path]:

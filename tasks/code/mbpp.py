@@ -42,15 +42,15 @@ def read(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def within(first: int, last: int, row: Mapping[str, Any]) -> dict[str, Any] | None:
-    """`read` for the tasks of a split, None for the others: the local file has all."""
-    return read(row) if first <= int(row["task_id"]) <= last else None
+def within(first: int, last: int, row: Mapping[str, Any]) -> bool:
+    """Whether a task is of a split: the local file has all."""
+    return first <= int(row["task_id"]) <= last
 
 
-def example(row: Mapping[str, Any]) -> dict[str, Any] | None:
-    """A worked example of the paper, ending in its mark; None for every other task."""
+def example(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A worked example of the paper, ending in its mark."""
     found = read(row)
-    return {**found, "solution": found["reference"] + "\n[DONE]"} if found["task_id"] in SHOTS else None
+    return {**found, "solution": found["reference"] + "\n[DONE]"}
 
 
 def _mbpp(prompt: Prompt, sampling: Sampling, metrics: tuple[str, ...], source: Source, **examples: Any) -> Task:
@@ -76,7 +76,14 @@ SOURCE = Source(
     adapt=read,
     size=974,
 )
-EXAMPLES = replace(SOURCE, split="prompt", privileged=("solution",), adapt=example, size=len(SHOTS))
+EXAMPLES = replace(
+    SOURCE,
+    split="prompt",
+    privileged=("solution",),
+    select=partial(within, SHOTS[0], SHOTS[-1]),
+    adapt=example,
+    size=len(SHOTS),
+)
 ALL = "+".join(name for name in SPLITS if name != "full")  # the same, as the hub spells it
 
 
@@ -86,7 +93,9 @@ def mbpp(split: str = "test") -> Task:
     if split not in SPLITS:
         raise UsageError(f"mbpp: there is no split {split!r}; the splits are {', '.join(SPLITS)}")
     first, last = SPLITS[split]
-    source = replace(SOURCE, split=ALL if split == "full" else split, adapt=partial(within, first, last), size=last - first + 1)
+    source = replace(
+        SOURCE, split=ALL if split == "full" else split, select=partial(within, first, last), size=last - first + 1
+    )
     if split in ("prompt", "full"):  # the worked examples are among them
         return _mbpp(AUSTIN, SAMPLED, ("pass@1", "pass@10"), source)
     return _mbpp(AUSTIN, SAMPLED, ("pass@1", "pass@10"), source, fewshot=EXAMPLES, num_fewshot=len(SHOTS))

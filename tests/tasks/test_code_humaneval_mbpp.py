@@ -331,5 +331,5 @@ def test_code_that_needs_no_numpy_stays_as_it_is() -> None:
 
 def test_worked_examples_are_those_of_the_paper() -> None:
     row = {"task_id": 5, "text": "t", "code": "def f():\r\n  return 1", "test_list": ["assert f() == 1"], "test_setup_code": ""}
-    assert mbpp.example(row) is None
+    assert not mbpp.EXAMPLES.select(row) and mbpp.EXAMPLES.select({**row, "task_id": 3})
     assert mbpp.example({**row, "task_id": 3})["solution"] == "def f():\n  return 1\n[DONE]"
