@@ -20,11 +20,15 @@ WORDS = 1500  # characters of feedback
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What one call gave: `value`, or why there is none in `error`. `opaque`: there is one, and it is no plain data."""
+    """What one call gave: `value`, or why there is none in `error`.
+
+    `opaque`: there is one, and it is no plain data. `timed_out`: there was no time for it.
+    """
 
     value: Any = None
     error: str = ""
     opaque: bool = False
+    timed_out: bool = False
 
 
 def run(
@@ -125,7 +129,7 @@ def call(
             if late
             else "\n".join(result.get("failures", ())) or result.get("gone", "")
         )
-        return [Result(error=why or "the program gave no answer")] * len(calls)
+        return [Result(error=why or "the program gave no answer", timed_out=bool(late))] * len(calls)
     return [
         Result(error=a["error"], opaque=a.get("opaque", False)) if "error" in a else Result(decode(a["value"], nothing_else))
         for a in answers

@@ -12,9 +12,11 @@ from evalsuite.verifiers.base import ModelVerifier, Verifier, run_verifier
 VERIFIERS = {
     "math": "evalsuite.verifiers.math:MathVerifier",
     "choice": "evalsuite.verifiers.choice:ChoiceVerifier",
+    "code": "evalsuite.verifiers.code:CodeVerifier",
+    "literal": "evalsuite.verifiers.code.literal:LiteralVerifier",
+    "preimage": "evalsuite.verifiers.code.preimage:PreimageVerifier",
     "text": "evalsuite.verifiers.text:TextVerifier",
     "instruction": "evalsuite.verifiers.instruction:InstructionVerifier",
-    "code": "evalsuite.verifiers.code:CodeVerifier",
     "judge": "evalsuite.verifiers.judge:JudgeVerifier",
     "order": "evalsuite.verifiers.order:OrderVerifier",
     "exact": "evalsuite.verifiers.exact:ExactVerifier",

@@ -108,8 +108,7 @@ def test_hostile_texts_are_no_literals(text: str) -> None:
     for shape in ("{}", "```output\n{}\n```", "\\boxed{{{}}}", "```input\n{}\n```"):
         assert said(shape.format(text), "1").value == 0.0
         tests = {"program": "def f(x):\n    return x", "entry_point": "f", "output": "1"}
-        if text not in ("...",):
-            assert said(shape.format(text), "1", PreimageVerifier(), tests).value == 0.0
+        assert said(shape.format(text), "1", PreimageVerifier(), tests).value == 0.0
 
 
 @given(st.text(max_size=200))
@@ -192,7 +191,7 @@ def test_one_parameter_takes_a_tuple_as_it_is() -> None:
 @pytest.mark.parametrize(
     "text",
     ["[1]", "1, 2, 3", "[1], 2), f([1], 2", "f([1], 2) + 0", "*[[1], 2]", "**{}", "[1], j=2", "[1], numbers=2", "k=1, k=2", "g([1], 2)",
-     "[1], n", "[1], int(2)", "[1], 1 + 1", "([1], 2), ", "", "[1], 2; 3", "[1]\n2", "([1], 2, 3)", "lambda: 0, 1"],
+     "[1], n", "[1], int(2)", "[1], 1 + 1", "", "[1], 2; 3", "[1]\n2", "([1], 2, 3)", "lambda: 0, 1"],
 )  # fmt: skip
 def test_arguments_that_are_none(text: str) -> None:
     with pytest.raises(NotLiteral):
@@ -201,7 +200,7 @@ def test_arguments_that_are_none(text: str) -> None:
 
 @pytest.mark.usefixtures("isolated")
 def test_every_input_that_gives_the_output_is_right() -> None:
-    for text in ("[1, 2], 3", "[3, 6], 1", "[-3, -6], -1", "f([1, 2], k=3)"):
+    for text in ("[1, 2], 3", "[3, 6], 1", "[-3, -6], -1", "f([1, 2], k=3)", "(3, 6), True"):
         score = said(f"```input\n{text}\n```", "[1, 2], 3", PreimageVerifier(), QUESTION)
         assert (score.value, score.outcome, score.feedback) == (1.0, "ok", ""), text
         assert "pid" in score.isolation
@@ -214,7 +213,6 @@ def test_every_input_that_gives_the_output_is_right() -> None:
     [
         ("[1, 2], 4", r"f([1, 2], 4): returns [4, 8], not [3, 6]"),
         ("[1, 2], 3.0", "returns [3.0, 6.0], not [3, 6]"),
-        ("(3, 6), True", "f((3, 6), True)"),  # [3, 6] all the same, and of the right types
         ("1, 2", "TypeError"),
         ("[1, 2]", "not the 2 arguments that f(numbers, k) takes"),
         ("[0x" + "f" * 3000 + "], 2", "<a number of 12001 bits>"),
@@ -222,10 +220,7 @@ def test_every_input_that_gives_the_output_is_right() -> None:
 )
 def test_inputs_that_do_not(text: str, words: str) -> None:
     score = said(text, "[1, 2], 3", PreimageVerifier(), QUESTION)
-    if text == "(3, 6), True":
-        assert score.value == 1.0
-    else:
-        assert (score.value, score.outcome) == (0.0, "ok") and words in score.feedback and len(score.feedback) < 1000
+    assert (score.value, score.outcome) == (0.0, "ok") and words in score.feedback and len(score.feedback) < 1000
 
 
 @pytest.mark.usefixtures("isolated")

@@ -52,7 +52,7 @@ class PreimageVerifier(Verifier):
         (result,) = sandbox.call(program, entry_point, [arguments], timeout=self.timeout)
         isolation = " ".join(layer for layer, missing in sandbox.layers().items() if missing is None)
         right = not result.error and same(result.value, output)
-        late = result.error.startswith("out of time")
+        late = result.timed_out
         said = result.error or f"returns {shown(result.value)}, not {shown(output)}"
         why = "" if right else f"{entry_point}({', '.join(map(shown, arguments))}): {said}"
         return Score(float(right), "timeout" if late else "ok", answer, why, {"parsed": 1.0}, isolation=isolation)
