@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,6 +14,7 @@ from typing import Any, ClassVar, Protocol
 from evalsuite.errors import UsageError
 from evalsuite.sources import Loaded
 from evalsuite.verifiers.base import ModelVerifier, Verifier
+from evalsuite.verifiers.code import CodeVerifier
 from evalsuite.words.completion import Completion
 from evalsuite.words.prompt import Prompt, Rendered, Shot
 from evalsuite.words.sample import Message, Sample
@@ -23,6 +25,7 @@ EMPTY = ("", " \n\n ")
 GARBAGE = ("zxqv blorf wug", "\\boxed{zxqv blorf}", "Answer: zxqv blorf", "<answer> zxqv blorf </answer>")
 OTHERS = 4  # other samples' golds tried on each sample
 LONG = 16  # characters from which a text cannot stand in a prompt by chance
+PATIENCE = 2.0  # seconds that one hostile program may take
 _CANARY = "CANARY-5f1d3c9e77"
 _NUMBER = re.compile(r"[+-]?\d{1,30}(?:\.\d{1,30}|/\d{1,30})?")
 
@@ -54,18 +57,20 @@ class CheckResult:
 
 
 def check_task(task: Task, loaded: Loaded, pool: Scorer, shots: Sequence[Shot] = ()) -> list[CheckResult]:
-    """All checks over all samples, in the order of `CHECKS`; `shots` are the task's worked examples.
+    """All checks over all samples, in the order of `CHECKS`, then, for programs, of `CODE_CHECKS`.
+
+    `shots` are the task's worked examples.
 
     A verifier that asks a model is checked on what its rules decide; a check of which they decide nothing is exempt.
     Raises UsageError where the task is exempt from something that is no check.
     """
     for name in task.exempt:
-        if name not in CHECKS:
-            raise UsageError(f"task {task.name}: exempt from {name!r}, which is no check; checks: {', '.join(CHECKS)}")
+        if name not in (known := CHECKS | CODE_CHECKS):
+            raise UsageError(f"task {task.name}: exempt from {name!r}, which is no check; checks: {', '.join(known)}")
     work = _Work(task, loaded.samples, tuple(shots), pool)
     return [
         CheckResult(name, True, 0, exempt_reason=task.exempt[name]) if name in task.exempt else check(name, work)
-        for name, check in CHECKS.items()
+        for name, check in (CHECKS | (CODE_CHECKS if isinstance(task.verifier, CodeVerifier) else {})).items()
     ]
 
 
@@ -237,6 +242,29 @@ def _prompts_render(name: str, work: _Work) -> CheckResult:
     return work.result(name, n, wrong)
 
 
+def _attacks(name: str, work: _Work) -> CheckResult:
+    """Programs that want to be paid without solving anything score below 1.
+
+    Every attack is tried on a sample, and every sample with an attack. Those that run until they are stopped are left out:
+    that they are stopped depends on no task.
+    """
+    package = importlib.import_module("evalsuite.attacks")  # it stands on top of the library, as tasks do
+    verifier = work.verifier
+    assert isinstance(verifier, CodeVerifier)
+    scripts = [a for a in package.ATTACKS if not a.endless]
+    functions = [a for a in scripts if a.kind == "function"]
+    items = {}
+    for k in range(max(len(work.samples), len(scripts))):
+        i = k % len(work.samples)
+        entry = package.entry_point_of({"entry_point": verifier.entry_point, **(work.samples[i].tests or {})})
+        attack = (functions if entry else scripts)[k % len(functions if entry else scripts)]
+        items[i, attack.name] = (work.samples[i], f"```python\n{attack.program(entry)}\n```")
+    hasty = dataclasses.replace(verifier, timeout=min(verifier.timeout, PATIENCE))
+    scores = work.score(hasty, items)
+    wrong = [f"{_at(work, i)} attack {a!r} got {_said(s)}" for (i, a), s in scores.items() if s.value is None or s.value >= 1.0]
+    return work.result(name, len(scores), wrong)
+
+
 CHECKS: dict[str, Callable[[str, _Work], CheckResult]] = {
     "gold": _gold,
     "empty": _zero(EMPTY),
@@ -247,6 +275,7 @@ CHECKS: dict[str, Callable[[str, _Work], CheckResult]] = {
     "unique_ids": _unique_ids,
     "prompts": _prompts_render,
 }
+CODE_CHECKS: dict[str, Callable[[str, _Work], CheckResult]] = {"attacks": _attacks}
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "models": {"words", "ground", "models", "runlog"},
     "registry": {"words", "ground", "sources", "verifiers", "registry"},
 }
-ON_TOP = ("evalsuite.tasks", "evalsuite.trainers", "evalsuite.leaderboard")
+ON_TOP = ("evalsuite.tasks", "evalsuite.trainers", "evalsuite.leaderboard", "evalsuite.attacks")
 FILES = sorted(LIBRARY.rglob("*.py"))
 
 

@@ -16,7 +16,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 # Folder of the checkout -> where it is installed.
-MAPPED = {"evalsuite": "evalsuite", **{name: f"evalsuite/{name}" for name in ("tasks", "trainers", "leaderboard")}}
+MAPPED = {"evalsuite": "evalsuite", "tests/attacks": "evalsuite/attacks"}
+MAPPED |= {name: f"evalsuite/{name}" for name in ("tasks", "trainers", "leaderboard")}
 
 
 def call(*command: str | Path, cwd: Path) -> str:

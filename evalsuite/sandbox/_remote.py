@@ -56,6 +56,7 @@ class Link:
         self.limit = call_seconds
         self._functions: list[Callable[..., Any]] = []
         self._errors: dict[int, type[Exception]] = {}
+        self.sizes: dict[int, int] = {}  # number of an object -> how many items it has, since the last call
         self.calls: Callable[[str, Any, Any, BaseException | None], None] = lambda *_: None
         self.overdue = False
         self.gone = ""
@@ -120,6 +121,7 @@ class Link:
     def call(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any], name: str) -> Any:
         """`target(*args, **kwargs)` in the program; changes that it makes to its arguments happen here too."""
         sent = [self.give(a) for a in args], {k: self.give(v) for k, v in kwargs.items()}
+        self.sizes.clear()
         try:
             answer = self.ask("call", target, *sent)
             result = self._result(answer, args, kwargs)
@@ -163,7 +165,7 @@ class Link:
             raise Unsupported(f"the tests pass a value that cannot cross: {error}") from None
 
     def _give_other(self, value: Any) -> dict[str, Any]:
-        if isinstance(value, Remote):
+        if isinstance(value, Remote | _Data):
             return value._evalsuite_ref()
         if isinstance(value, type) and value in self._errors.values():
             return {"E": [next(n for n, t in self._errors.items() if t is value), value.__name__]}
@@ -196,6 +198,12 @@ class Link:
             number, name = body if key != "m" else (-1, body)
             if type(number) is int and type(name) is str:
                 return (RemoteCoroutine if key == "w" else Remote)(self, key, number, name[:80])
+        if key == "p":
+            number, name, content = body
+            plain = self.take(content)
+            value = _DATA[type(plain)](plain)
+            value._evalsuite_remote = Remote(self, "p", number, str(name)[:80])
+            return value
         raise Broken("an unknown value")
 
     def _class(self, body: Any) -> type[Exception]:
@@ -311,15 +319,38 @@ class Remote:
 
     def __len__(self) -> int:
         size = self._evalsuite_link.ask("len", self._evalsuite_ref())[0]
-        return size if type(size) is int and size >= 0 else self._evalsuite_opaque()
+        if type(size) is not int or not 0 <= size <= ITEMS:
+            self._evalsuite_opaque()
+        try:
+            given = sum(1 for _ in itertools.islice(self, size + 1))
+        except Opaque:
+            raise
+        except Exception:  # noqa: BLE001 - it has a length and cannot be iterated over
+            given = size
+        return size if given == size else self._evalsuite_opaque()
+
+    def _evalsuite_size(self, size: int) -> int:
+        """However often it is iterated over, the number of items is one until the next call."""
+        link = self._evalsuite_link
+        if link.sizes.setdefault(self._evalsuite_id[0], size) != size:
+            self._evalsuite_opaque()
+        return size
 
     def __instancecheck__(self, value: Any) -> bool:
         return self._evalsuite_link.ask("isinstance", self._evalsuite_link.give(value), self._evalsuite_ref())[0] is True
 
     def __iter__(self) -> Iterator[Any]:
         link = self._evalsuite_link
-        source = self if self._evalsuite_kind == "g" else link.take(link.ask("iter", self._evalsuite_ref())[0])
-        return source._evalsuite_items()
+        if self._evalsuite_kind == "g":
+            return self._evalsuite_items()
+        return self._evalsuite_counted(link.take(link.ask("iter", self._evalsuite_ref())[0]))
+
+    def _evalsuite_counted(self, items: Any) -> Iterator[Any]:
+        given = 0
+        for item in items:
+            given += 1
+            yield item
+        self._evalsuite_size(given)
 
     def __next__(self) -> Any:
         if self._evalsuite_kind != "g":
@@ -368,6 +399,23 @@ class RemoteCoroutine(Remote):
         link = self._evalsuite_link
         return link.take(link.ask("await", self._evalsuite_ref())[0])
         yield
+
+
+class _Data:
+    """Mixed into an immutable kind of data: the value is the judge's own, what else it has is asked of the program."""
+
+    _evalsuite_remote: Remote
+
+    def _evalsuite_ref(self) -> dict[str, Any]:
+        return self._evalsuite_remote._evalsuite_ref()
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self._evalsuite_remote, name)
+
+
+_DATA = {base: type(base.__name__, (_Data, base), {}) for base in (tuple, str, int, float, bytes, frozenset)}
 
 
 def update(old: Any, new: Any) -> None:

@@ -6,6 +6,8 @@ its control socket is closed, whichever way its owner went.
 
 from __future__ import annotations
 
+import _sitebuiltins
+import builtins
 import contextlib
 import ctypes
 import fcntl
@@ -72,6 +74,8 @@ def main(control_fd: int, packages: list[str]) -> None:
         tempfile.tempdir = None
         for name in COMMON:
             importlib.import_module(name)
+        for name in ("exit", "quit"):  # what `site` adds, and programs end themselves with
+            setattr(builtins, name, _sitebuiltins.Quitter(name, "Ctrl-D (i.e. EOF)"))
         isolation = Isolation(scratch, [*readable(), library, *packages])
         sys.orig_argv[:] = []
         serve(control, isolation)
