@@ -98,9 +98,8 @@ def test_user_errors(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_what_the_documentation_says(tmp_path: Path) -> None:
     """Greedy about .43, pass@1 about .33, pass@8 about .63 on the held-out strings."""
-    from evalsuite.tasks.reasoning.sort_letters import held_out
-
     from evalsuite.models.hf import HFModel
+    from evalsuite.tasks.reasoning.sort_letters import held_out
     from evalsuite.words.completion import Request, Sampling
     from evalsuite.words.sample import Message
 

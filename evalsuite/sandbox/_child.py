@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import atexit
 import builtins
+import copy
+import importlib
 import itertools
 import linecache
+import operator
 import os
 import random
 import sys
@@ -19,7 +22,7 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-from evalsuite.sandbox._codec import Broken, Channel, NotPlain, decode, encode, mutable_inside
+from evalsuite.sandbox._codec import MUTABLE, Broken, Channel, Memo, NotPlain, decode, encode, refill
 
 FILE = "program.py"
 TRACE = 1500  # characters of a traceback
@@ -40,6 +43,7 @@ class Program:
         self._objects: dict[int, Any] = {}
         self._numbers: dict[int, int] = {}
         self._names: dict[str, Any] = {}
+        self._after: Any = None  # what a call has made of its arguments
 
     def serve(self, request: list[Any]) -> None:
         """Answer this request, and more until the judge closes the channel."""
@@ -56,14 +60,15 @@ class Program:
             self._answer(kind, *rest)
 
     def _answer(self, kind: str, *rest: Any) -> None:
+        self._after = None
         try:
             answer = ["ok", *getattr(self, f"do_{kind}")(*rest)]
         except BaseException as error:  # noqa: BLE001 - whatever a program raises is its answer
-            answer = ["raise", self._exception(error)]
+            answer = ["raise", self._exception(error), self._after]
         try:
             self._channel.send(answer)
         except (NotPlain, RecursionError, MemoryError) as error:
-            self._channel.send(["raise", self._exception(error)])
+            self._channel.send(["raise", self._exception(error), None])
 
     # What the judge may ask. Each returns the encoded result, and what else belongs to the answer.
 
@@ -74,30 +79,44 @@ class Program:
     def do_name(self, name: str) -> list[Any]:
         if name not in self._names:
             raise NameError(f"name {name!r} is not defined", name=name)
-        return [self._out(self._names[name])]
+        return self._lent(self._names[name])
 
     def do_call(self, target: Any, args: list[Any], kwargs: dict[str, Any]) -> list[Any]:
-        values = [self._in(a) for a in args]
-        named = {k: self._in(v) for k, v in kwargs.items()}
-        changeable = any(map(mutable_inside, values)) or any(map(mutable_inside, named.values()))
-        result = self._in(target)(*values, **named)
-        same = next((i for i, v in enumerate(values) if v is result and mutable_inside(v)), None)
-        answer = [{"a": same}] if same is not None else [self._out(result)]
-        if changeable:
+        memo = Memo()
+        values = [self._in(a, memo) for a in args]
+        named = {k: self._in(v, memo) for k, v in kwargs.items()}
+        given = list(memo.objects)
+
+        def encoded(memo: Memo) -> Any:
             # An argument that cannot cross back fails the call: the tests would go on with the one they gave.
-            after = [[encode(v, self._other) for v in values], {k: encode(v, self._other) for k, v in named.items()}]
-            answer.append(after if after != [args, kwargs] else None)
-        return answer
+            return [encode(v, self._other, memo) for v in values], {k: encode(v, self._other, memo) for k, v in named.items()}
+
+        function, error, result = self._in(target), None, None
+        try:
+            result = function(*values, **named)
+        except BaseException as raised:  # noqa: BLE001 - raised again below
+            error = raised
+        memo = Memo(given)
+        if given and encoded(Memo()) != (args, kwargs):
+            memo = Memo(given, told=False)
+            self._after = encoded(memo)
+        if error is not None:
+            raise error
+        return [self._out(result, memo), self._after]
 
     def do_get(self, target: Any, name: str) -> list[Any]:
-        return [self._out(getattr(self._in(target), name))]
+        return self._lent(getattr(self._in(target), name))
 
     def do_set(self, target: Any, name: str, value: Any) -> list[Any]:
         setattr(self._in(target), name, self._in(value))
         return [None]
 
     def do_item(self, target: Any, key: Any) -> list[Any]:
-        return [self._out(self._in(target)[self._in(key)])]
+        return self._lent(self._in(target)[self._in(key)])
+
+    def do_fill(self, number: int, contents: Any) -> list[Any]:
+        refill(self._objects[number], self._in(contents))
+        return [None]
 
     def do_set_item(self, target: Any, key: Any, value: Any) -> list[Any]:
         self._in(target)[self._in(key)] = self._in(value)
@@ -118,8 +137,13 @@ class Program:
         return [self._reference("g", iter(self._in(target)))]
 
     def do_next(self, target: Any, count: int) -> list[Any]:
-        items = [self._out(v) for v in itertools.islice(self._in(target), count)]
-        return [items, len(items) < count]
+        items: list[Any] = []
+        try:
+            for value in itertools.islice(self._in(target), count):
+                items.append(self._out(value))
+        except BaseException as error:  # noqa: BLE001 - what came before it counts
+            return [items, True, self._exception(error)]
+        return [items, len(items) < count, None]
 
     def do_text(self, target: Any, how: str) -> list[Any]:
         return [str.__str__((str if how == "str" else repr)(self._in(target)))]
@@ -127,11 +151,27 @@ class Program:
     def do_isinstance(self, value: Any, of: Any) -> list[Any]:
         return [bool(isinstance(self._in(value), self._in(of)))]
 
+    def do_operator(self, target: Any, name: str, *operands: Any) -> list[Any]:
+        left, *rest = map(self._in, (target, *operands))
+        if name == "methodcaller":
+            return [self._out(getattr(left, rest[0])(*rest[1:]))]
+        if name == "deepcopy":
+            return [self._out(copy.deepcopy(left))]
+        if name == "delattr":
+            delattr(left, *rest)
+            return [None]
+        return [self._out(getattr(operator, name)(left, *rest))]
+
     # Values in and out.
 
-    def _out(self, value: Any) -> Any:
+    def _lent(self, value: Any) -> list[Any]:
+        """A value that stays the program's: a container also as a reference, so that the tests can change it."""
+        lent = self._reference("h", value)["h"][0] if type(value) in MUTABLE else None
+        return [self._out(value), lent]
+
+    def _out(self, value: Any, memo: Memo | None = None) -> Any:
         try:
-            return encode(value, self._other)
+            return encode(value, self._other, memo or Memo())
         except (NotPlain, RecursionError):
             return self._reference("h", value)
 
@@ -158,8 +198,8 @@ class Program:
         self._objects[number] = value  # held, so that its id stays its own
         return {key: [number, type(value).__name__]}
 
-    def _in(self, data: Any) -> Any:
-        return decode(data, self._resolve)
+    def _in(self, data: Any, memo: Memo | None = None) -> Any:
+        return decode(data, self._resolve, memo or Memo())
 
     def _resolve(self, key: str, body: Any) -> Any:
         if key in ("h", "g", "w", "p"):
@@ -168,6 +208,10 @@ class Program:
             return self._objects[body[0]]
         if key == "B":
             return getattr(builtins, body)
+        if key == "S":
+            module, _, name = body.partition(":")
+            found = importlib.import_module(module)
+            return operator.attrgetter(name)(found) if name else found
         if key == "I":
             return iter(self._in(body))
         if key == "F":
@@ -185,16 +229,23 @@ class Program:
         return function
 
     def _class(self, kind: type[BaseException]) -> list[Any]:
-        """Number and name of an exception class, and the builtin one that it stems from."""
-        number = self._reference("E", kind)["E"][0]
-        return [number, kind.__name__, next(_TYPES[t] for t in kind.__mro__ if t in _BUILTIN_ERRORS)]
+        """Numbers and names of an exception class and its bases, up to the builtin one that it stems from."""
+        chain: list[Any] = []
+        for base in kind.__mro__:
+            if base in _BUILTIN_ERRORS:
+                return [*chain, _TYPES[base]]
+            if issubclass(base, BaseException):
+                chain.append([self._reference("E", base)["E"][0], base.__name__])
+        return [*chain, "Exception"]
 
     def _exception(self, error: BaseException) -> dict[str, Any]:
         try:
             text = str(error)[:500]
+            own = {k: self._out(v) for k, v in vars(error).items() if not k.startswith("__")}
+            args = [self._out(v) for v in error.args]
         except BaseException:  # noqa: BLE001 - the program's own __str__
-            text = ""
-        return {"class": self._class(type(error)), "message": text, "trace": trace(error)}
+            text, own, args = "", {}, []
+        return {"class": self._class(type(error)), "message": text, "args": args, "own": own, "trace": trace(error)}
 
 
 def start(source: str, prelude: str, seed: str, name: str) -> dict[str, Any]:
@@ -203,6 +254,8 @@ def start(source: str, prelude: str, seed: str, name: str) -> dict[str, Any]:
     module = types.ModuleType(name)
     sys.modules[name] = module
     sys.argv = [FILE]
+    module.__file__ = FILE
+    source = source.removeprefix("\ufeff")
     if prelude:
         exec(compile(prelude, "prelude.py", "exec", dont_inherit=True), module.__dict__)
     linecache.cache[FILE] = (len(source), None, source.splitlines(keepends=True), FILE)
@@ -214,6 +267,12 @@ def start(source: str, prelude: str, seed: str, name: str) -> dict[str, Any]:
 def run_script(source: str, prelude: str, seed: str) -> list[Any]:
     """Run a program to its end, as `python program.py` does. Returns ["exit", "" or its traceback]."""
     failure = ""
+    plain_open, streams = builtins.open, {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
+
+    def open_(file: Any, *args: Any, **kwargs: Any) -> Any:  # these are links into /proc, which is not there
+        return plain_open(os.dup(streams[file]) if isinstance(file, str) and file in streams else file, *args, **kwargs)
+
+    builtins.open = open_
     try:
         start(source, prelude, seed, "__main__")
     except SystemExit:
@@ -223,9 +282,9 @@ def run_script(source: str, prelude: str, seed: str) -> list[Any]:
     try:
         threading._shutdown()  # type: ignore[attr-defined]
         atexit._run_exitfuncs()
-        sys.stdout.flush()
-        if sys.__stdout__ is not None:
-            sys.__stdout__.flush()
+        for stream in (sys.stdout, sys.__stdout__):
+            if stream is not None and not stream.closed:
+                stream.flush()
     except BaseException as error:  # noqa: BLE001 - as above
         failure = failure or trace(error)
     return ["exit", failure]

@@ -13,12 +13,14 @@ import resource
 import shutil
 import signal
 import socket
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
 from evalsuite.sandbox import _child
-from evalsuite.sandbox._codec import Channel, NotPlain, encode
-from evalsuite.sandbox._remote import Gone, Link, Remote, Unsupported
+from evalsuite.sandbox._codec import Channel, NotPlain, encode, frame
+from evalsuite.sandbox._objects import Remote
+from evalsuite.sandbox._remote import Gone, Link, Unsupported
 from evalsuite.sandbox._tests import Record, candidate, run_calls, run_code, show
 from evalsuite.sandbox._usage import starved
 from evalsuite.sandbox.isolation import Isolation
@@ -26,6 +28,7 @@ from evalsuite.sandbox.limits import Limits
 from evalsuite.sandbox.output import first_difference, same_output
 
 MEMORY = 3 << 30  # bytes that a judge may allocate: results are large, never endless
+VALUES = 16 << 20  # bytes of results that `call` hands on
 STACK = 128 << 20  # bytes, for programs that recurse in C
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -92,6 +95,8 @@ def main(fd: int, zygote: int, request: Mapping[str, Any], isolation: Isolation)
         limits = Limits(**request["limits"])
         cell = Cell(isolation, limits, request["cpu_seconds"], request["script"])
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+        warnings.simplefilter("ignore")
+        os.chdir(isolation.scratch)  # tests see the files of their program
         channel = Channel(fd, os.read, os.write)
         channel.send([os.getpid(), cell.pid, cell.missing])
         try:
@@ -185,12 +190,18 @@ def _script(cell: Cell, job: Mapping[str, Any], limits: Limits, record: Record) 
 def _values(link: Link, job: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Of each call the encoded result, or why there is none."""
     function = candidate(link, job["entry_point"])
-    values = []
+    values: list[dict[str, Any]] = []
+    size = 0
     for args in link.take(job["inputs"]):
         try:
-            values.append({"value": encode(function(*args), _refuse)})
+            value = encode(function(*args), _refuse)
+            size += len(frame(value))
+            if size > VALUES:
+                raise NotPlain("the results are too large")
+            values.append({"value": value})
         except NotPlain as error:
             values.append({"error": str(error), "opaque": True})
+            size = 0 if size > VALUES else size
         except Exception as error:  # noqa: BLE001 - of the program: its value is that it has none
             values.append({"error": getattr(error, "program_trace", "") or f"{type(error).__name__}: {error}"[:400]})
     return values

@@ -3,27 +3,56 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import builtins
+import contextlib
+import inspect
+import operator
 import reprlib
+import sys
 import types
 import unittest
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from evalsuite.sandbox._remote import Gone, Link, Opaque, Remote, Unsupported
+from evalsuite.sandbox._codec import decode
+from evalsuite.sandbox._instrument import CASE, EQUAL, Instrument
+from evalsuite.sandbox._objects import Opaque, Remote
+from evalsuite.sandbox._remote import Gone, Link, Unsupported
 
 FAILURES = 100  # after so many a wrong program is known well enough
 SHOWN = 3  # failures that are put into words
-_CASE, _EQUAL = "@case", "@equal"  # no program can spell these names
 
-_repr = reprlib.Repr()
+
+class _Repr(reprlib.Repr):
+    """Never asks a program what it would like to be called."""
+
+    def repr1(self, x: Any, level: int) -> str:
+        return x._evalsuite_name() if isinstance(x, Remote) else super().repr1(x, level)
+
+
+class _Sent:
+    """What is shown of an argument that is no plain data."""
+
+    def __init__(self, key: str, body: Any) -> None:
+        names = {"F": "a function of the tests", "I": "an iterator"}
+        self._text = f"<{names.get(key) or (body[1] if isinstance(body, list) else body)}>"
+
+    def __repr__(self) -> str:
+        return self._text
+
+
+_repr = _Repr()
 _repr.maxlevel, _repr.maxlist, _repr.maxtuple, _repr.maxset, _repr.maxdict = 5, 24, 24, 24, 16
 _repr.maxstring, _repr.maxother, _repr.maxlong = 240, 160, 80
 
 
 def show(value: Any) -> str:
     """A bounded repr."""
-    return _repr.repr(value)
+    try:
+        return _repr.repr(value)
+    except Exception:  # noqa: BLE001 - a number of too many digits, a class of the tests with a broken repr
+        return f"<{type(value).__name__}>"
 
 
 class Mismatch(AssertionError):
@@ -86,7 +115,7 @@ class Record:
         raised = None
         if self._call is not None:
             name, (args, kwargs), result, raised = self._call
-            given = [show(self._link.take(a)) for a in args] + [f"{k}={show(self._link.take(v))}" for k, v in kwargs.items()]
+            given = [show(decode(a, _Sent)) for a in args] + [f"{k}={show(decode(v, _Sent))}" for k, v in kwargs.items()]
             call = f"{name}({', '.join(given)})"[:600]
             if isinstance(raised, Gone):
                 lines.append(f"{call} gave no answer: {raised}")
@@ -107,15 +136,21 @@ def _named(error: BaseException) -> str:
     trace = getattr(error, "program_trace", "")
     if trace:
         return trace.replace("\n", "\n  ")
-    return str(error) if isinstance(error, Gone | Opaque) else f"{type(error).__name__}: {error}"[:400]
+    try:
+        return str(error)[:400] if isinstance(error, Gone | Opaque) else f"{type(error).__name__}: {error}"[:400]
+    except Exception:  # noqa: BLE001 - a number of too many digits in its words
+        return type(error).__name__
 
 
 class Names(dict[str, Any]):
-    """The globals of the tests: what they do not define themselves, the program does, but never in the place of a builtin."""
+    """The globals of the tests: what they do not define themselves, the program does, but never in the place of a builtin.
 
-    def __init__(self, link: Link, own: frozenset[str] = frozenset()) -> None:
+    Nor in the place of a module of the standard library that the tests use without importing it, unless they call it.
+    """
+
+    def __init__(self, link: Link, trees: Sequence[ast.Module], own: frozenset[str] = frozenset()) -> None:
         super().__init__(__name__="tests")
-        self._link, self._own = link, own
+        self._link, self._trees, self._own = link, trees, own
         self._found: dict[str, Remote] = {}
 
     def __missing__(self, name: str) -> Any:
@@ -123,6 +158,13 @@ class Names(dict[str, Any]):
             return self._found[name]
         if name.startswith("__") or (hasattr(builtins, name) and name not in self._own):
             raise KeyError(name)
+        if (
+            name in sys.stdlib_module_names
+            and name in sys.modules
+            and name not in self._own
+            and name not in _called(self._trees)
+        ):
+            return sys.modules[name]
         try:
             found = self._link.lookup(name)
         except NameError:
@@ -130,6 +172,17 @@ class Names(dict[str, Any]):
         if isinstance(found, Remote):
             self._found[name] = found  # data may change under its name, a function does not
         return found
+
+    def fetch(self, names: set[str]) -> None:
+        """Look these up now: code in the body of a class does not come to `__missing__`."""
+        for name in names - self.keys():
+            with contextlib.suppress(KeyError):
+                self[name] = self.__missing__(name)
+
+
+def _called(trees: Sequence[ast.Module]) -> set[str]:
+    calls = (node.func for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call))
+    return {function.id for function in calls if isinstance(function, ast.Name)}
 
 
 def run_code(link: Link, job: Mapping[str, Any], record: Record) -> None:
@@ -141,28 +194,30 @@ def run_code(link: Link, job: Mapping[str, Any], record: Record) -> None:
     trees = [_parse(text) for text in ([code] if isinstance(code, str) else code)]
     entry: str | None = job["entry_point"]
     root = entry.partition(".")[0] if entry else None
-    names = Names(link, frozenset({root}) if root else _shadowing(link, trees))
+    names = Names(link, trees, frozenset({root}) if root else _shadowing(link, trees))
     if job["helpers"]:
         exec(compile(_parse(job["helpers"]), "helpers", "exec"), names)
         if root:
             names.pop(root, None)
-    names[_EQUAL] = record.equal
+    names[EQUAL] = record.equal
     exec(compile(_parse(job["setup"]), "setup", "exec"), names)
+    names.fetch({name for tree in trees for name in _in_classes(tree)})
     if not isinstance(code, str):
         record.least = len(trees)
         for tree in trees:
             with record.case(lambda tree=tree: ast.unparse(tree)):  # type: ignore[misc]
-                exec(compile(_instrumented(tree, None), "tests", "exec"), names)
+                exec(compile(Instrument().module(tree), "tests", "exec"), names)
         return
-    asserts: list[ast.Assert] = []
-    compiled = compile(_instrumented(trees[0], asserts), "tests", "exec")
-    record.least = len(asserts)
-    names[_CASE] = lambda number: record.case(lambda: ast.unparse(asserts[number]))
+    cases = Instrument(cases=True)
+    compiled = compile(cases.module(trees[0]), "tests", "exec")
+    record.least = len(cases.found)
+    names[CASE] = lambda number: record.case(lambda: ast.unparse(cases.found[number]))
     exec(compiled, names)
     if not record.count:
         _collected(link, names, entry or _last_function(job["program"]), record)
-    if not record.count and not asserts:
+    if not record.count and not cases.found:
         record.passed += 1  # tests that speak by raising, and did not
+    record.least = 0  # all that was to be reached has been
 
 
 def candidate(link: Link, entry: str) -> Any:
@@ -175,29 +230,48 @@ def candidate(link: Link, entry: str) -> Any:
 
 
 def _collected(link: Link, names: Names, entry: str | None, record: Record) -> None:
-    """What the module code only defines: `check(candidate)`, unittest classes, functions named test."""
+    """What the module code only defines: `check(candidate)`, unittest classes, functions and classes named test."""
     check = names.get("check")
     if callable(check) and entry:
-        function = candidate(link, entry)
-        check(function)
+        check(candidate(link, entry))
         return
-    for value in list(names.values()):
+    for name, value in list(names.items()):
         if isinstance(value, type) and issubclass(value, unittest.TestCase) and value is not unittest.TestCase:
-            for test in unittest.defaultTestLoader.loadTestsFromTestCase(value):
-                with record.case(lambda test=test: str(test)):  # type: ignore[misc]
-                    result = unittest.TestResult()
-                    test.run(result)
-                    bad = [text for _, text in (*result.failures, *result.errors)]
-                    if bad or not result.wasSuccessful() or result.skipped:
-                        raise Mismatch(bad[0].strip().rpartition("\n")[2][:400] if bad else "the test was skipped")
-        elif isinstance(value, types.FunctionType) and value.__name__.startswith("test"):
-            before = record.count
-            try:
-                value()
-            except Exception as error:  # noqa: BLE001 - whatever a test raises, it has failed
-                record.fail(value.__name__, error)
-            else:
-                record.passed += record.count == before  # no assert that counts for itself
+            _run_suite(unittest.defaultTestLoader.loadTestsFromTestCase(value), record)
+        elif isinstance(value, type) and name.startswith("Test"):
+            for method in [m for m in vars(value) if m.startswith("test")]:
+                _run_function(f"{name}.{method}", operator.methodcaller(method), record, value)
+        elif isinstance(value, types.FunctionType) and name.startswith("test") and not _needs_arguments(value):
+            _run_function(name, lambda _, value=value: value(), record)  # type: ignore[misc]
+
+
+def _run_suite(suite: unittest.TestSuite, record: Record) -> None:
+    count, result = suite.countTestCases(), unittest.TestResult()
+    suite.run(result)
+    bad = [*result.failures, *result.errors, *((test, f"skipped: {why}") for test, why in result.skipped)]
+    bad += [(test, "an unexpected success") for test in result.unexpectedSuccesses]
+    for test, text in bad:
+        with record.case(lambda test=test: str(test)):  # type: ignore[misc]
+            raise Mismatch(text.strip().rpartition("\n")[2][:400])
+    record.passed += max(0, count - len(bad))
+
+
+def _run_function(name: str, function: Callable[[Any], Any], record: Record, of: Callable[[], Any] = object) -> None:
+    """A test function, called with a new instance of its class."""
+    before = record.count
+    try:
+        result = function(of())
+        if inspect.iscoroutine(result):
+            asyncio.run(result)
+    except Exception as error:  # noqa: BLE001 - whatever a test raises, it has failed
+        record.fail(name, error)
+    else:
+        record.passed += record.count == before  # no assert that counts for itself
+
+
+def _needs_arguments(function: types.FunctionType) -> bool:
+    code = function.__code__
+    return code.co_argcount > len(function.__defaults__ or ())
 
 
 def _parse(text: str) -> ast.Module:
@@ -212,13 +286,14 @@ def _shadowing(link: Link, trees: Sequence[ast.Module]) -> frozenset[str]:
 
     Only where the tests call no other function of the program's: else `set` in `assert set(f(x)) == ...` would be its, too.
     """
-    called = {
-        node.func.id
-        for tree in trees
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
-    }
-    if not called or not all(hasattr(builtins, name) for name in called):
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    loaded = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    stored = {node.id for node in nodes if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)}
+    stored |= {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)}
+    stored |= {node.arg for node in nodes if isinstance(node, ast.arg)}
+    stored |= {(node.asname or node.name).partition(".")[0] for node in nodes if isinstance(node, ast.alias)}
+    called = _called(trees) & loaded
+    if not called or any(not hasattr(builtins, name) for name in loaded - stored):
         return frozenset()
     found = set()
     for name in called:
@@ -238,42 +313,10 @@ def _last_function(program: str) -> str | None:
     return next((n.name for n in reversed(body) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)), None)
 
 
-def _instrumented(tree: ast.Module, asserts: list[ast.Assert] | None) -> ast.Module:
-    """The same code with every plain comparison in an assert remembered, and, given `asserts`, every assert a case.
-
-    Asserts within `try` and `with` stay as they are: what surrounds them may be waiting for their failure. Expressions are
-    not walked: tests may be megabytes of literals.
-    """
-
-    def block(body: list[ast.stmt], cases: bool) -> list[ast.stmt]:
-        return [statement(s, cases) for s in body]
-
-    def statement(node: ast.stmt, cases: bool) -> ast.stmt:
-        if isinstance(node, ast.Assert):
-            return asserted(node, cases)
-        inside = cases and not isinstance(node, ast.Try | ast.TryStar | ast.With | ast.AsyncWith)
-        for field in ("body", "orelse", "finalbody"):
-            if isinstance(value := getattr(node, field, None), list):
-                setattr(node, field, block(value, inside))
-        return node
-
-    def asserted(node: ast.Assert, cases: bool) -> ast.stmt:
-        case = None
-        if cases and asserts is not None:
-            call = ast.Call(ast.Name(_CASE, ast.Load()), [ast.Constant(len(asserts))], [])
-            case = ast.With([ast.withitem(call)], [])
-            asserts.append(ast.Assert(node.test))
-        new = node
-        if isinstance(node.test, ast.Compare) and len(node.test.ops) == 1 and isinstance(node.test.ops[0], ast.Eq):
-            sides = [node.test.left, node.test.comparators[0]]
-            new = ast.Assert(ast.Call(ast.Name(_EQUAL, ast.Load()), sides, []), node.msg)
-        if case is None:
-            return ast.copy_location(new, node)
-        case.body = [ast.copy_location(new, node)]
-        return ast.copy_location(case, node)
-
-    changed = ast.Module(block(tree.body, asserts is not None), tree.type_ignores)
-    return ast.fix_missing_locations(changed)
+def _in_classes(tree: ast.Module) -> set[str]:
+    """Names that the bodies of classes use."""
+    bodies = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    return {n.id for body in bodies for n in ast.walk(body) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
 
 
 def run_calls(link: Link, job: Mapping[str, Any], record: Record) -> None:

@@ -58,9 +58,7 @@ def main(control_fd: int, packages: list[str]) -> None:
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
         file.write("1000")  # if the machine runs out of memory, the kernel takes a program, not who wants it scored
     _sweep()
-    base = tempfile.mkdtemp(prefix=_PREFIX)
-    lock = os.open(os.path.join(base, "lock"), os.O_CREAT | os.O_RDONLY | os.O_CLOEXEC)
-    fcntl.flock(lock, fcntl.LOCK_EX)
+    base = _folder()
     scratch, library = os.path.join(base, "scratch"), os.path.join(base, "lib")
     try:
         os.mkdir(scratch, 0o700)
@@ -81,6 +79,17 @@ def main(control_fd: int, packages: list[str]) -> None:
         serve(control, isolation)
     finally:
         shutil.rmtree(base, ignore_errors=True)
+
+
+def _folder() -> str:
+    """A folder of our own, which nobody sweeps away: it gets its name when its lock is held."""
+    unnamed = tempfile.mkdtemp(prefix=f"new-{_PREFIX}")
+    lock = os.open(os.path.join(unnamed, "lock"), os.O_CREAT | os.O_RDONLY | os.O_CLOEXEC)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    folder, name = os.path.split(unnamed)
+    base = os.path.join(folder, name.removeprefix("new-"))
+    os.rename(unnamed, base)
+    return base
 
 
 def _sweep() -> None:

@@ -19,8 +19,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from evalsuite.errors import UnavailableError
-from evalsuite.sandbox._codec import NOTHING, Channel
+from evalsuite.errors import UnavailableError, UsageError
+from evalsuite.sandbox._codec import NOTHING, Channel, NotPlain
 from evalsuite.sandbox._usage import starved
 from evalsuite.sandbox.limits import Limits
 
@@ -165,12 +165,17 @@ def execute(job: Mapping[str, Any], timeout: float, limits: Limits) -> dict[str,
         try:
             _refuse_incomplete(missing)
             begun = time.monotonic()
-            channel.send(job)
+            try:
+                channel.send(job)
+            except NotPlain as error:
+                raise UsageError(f"tests: too large ({error})") from None
             result = _receive(channel, begun + timeout)
             if result is None:
                 late = {"timed_out": True, "starved": starved(child_pid, timeout)}
                 _kill(child)
                 result = _receive(channel, time.monotonic() + _GRACE)
+                if result is None:
+                    _kill(judge)
         except (EOFError, OSError):
             if owner.ended():
                 raise UnavailableError("the sandbox process was killed, perhaps for want of memory") from None

@@ -15,6 +15,7 @@ from evalsuite.sandbox.spec import jobs
 from evalsuite.words.score import Score
 
 Tests = str | Sequence[str] | Mapping[str, Any]
+LONGEST = 4_000_000  # characters of a program
 WORDS = 1500  # characters of feedback
 
 
@@ -57,6 +58,10 @@ def run(
     Raises UnavailableError where isolation is incomplete (see `require`), UsageError for tests that cannot be run.
     """
     begun = time.monotonic()
+    if not 0 < timeout < 1e6:
+        raise UsageError(f"timeout {timeout} is not a number of seconds above 0")
+    if len(program) > LONGEST:
+        return Score(0.0, feedback=f"the program is longer than {LONGEST:,} characters", parts={"passed": 0.0, "compiled": 0.0})
     todo = jobs(program, tests, entry_point)
     sums = {"passed": 0.0, "tests": 0.0, "cpu_seconds": 0.0}
     flags = {"compiled": True, "timed_out": False, "starved": False}

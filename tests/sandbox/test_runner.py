@@ -224,6 +224,144 @@ class LRU(OrderedDict):
     assert "no value" in fails(lies, "r = f()\nassert len(r) == 2 and all(a == b for a, b in zip(r, [1, 2]))")
 
 
+@pytest.mark.parametrize(
+    "test",
+    ["abs(f() - 2) < 1e-6", "2 - f() == 0", "2 in f()", "f() + 1 == 3", "float(f()) == 2.0", "round(f()) == 2", "-f() == -2"],
+)
+def test_objects_are_no_numbers_whatever_they_say(test: str) -> None:
+    program = "class A:\n    def __sub__(s, *o): return 0\n    __rsub__ = __abs__ = __sub__\n    def __float__(s): return 2.0\n"
+    program += "    def __contains__(s, x): return True\n    def __add__(s, o): return 3\n    def __neg__(s): return -2\n"
+    program += "    def __round__(s, *n): return 2\n    __index__ = __int__ = __round__\ndef f():\n    return A()\n"
+    fails(program, f"assert {test}")
+
+
+HONEST = {
+    "branches not taken": (
+        "def f(x): return [x]",
+        "r = f(3)\nif isinstance(r, list):\n    assert r == [3]\nelse:\n    assert r == (3,)\n",
+    ),
+    "helper not called": ("def f(x): return x", "def helper(a):\n    assert a\nassert f(1) == 1\n"),
+    "helper that may fail": (
+        "def f(x): return x",
+        "def must(x):\n    assert x > 0\ntry:\n    must(f(-1))\n    ok = False\nexcept AssertionError:\n    ok = True\nassert ok\n",
+    ),
+    "class body": (
+        "class S:\n    def add(self, a, b): return a + b\n",
+        "import unittest\nclass T(unittest.TestCase):\n    s = S()\n    def test(self): self.assertEqual(self.s.add(1, 2), 3)\n",
+    ),
+    "setUpClass": (
+        "def f(x): return x * x",
+        "import unittest\nclass T(unittest.TestCase):\n    @classmethod\n    def setUpClass(cls): cls.v = f(2)\n    def test(self): self.assertEqual(self.v, 4)\n",
+    ),
+    "pytest class": ("def f(x): return x", "class TestF:\n    def test_one(self):\n        assert f(1) == 1\n"),
+    "async test": ("async def f(x): return x + 1", "async def test_it():\n    assert await f(1) == 2\n"),
+    "own exceptions": (
+        "class A(Exception): pass\nclass B(A):\n    def __init__(s, c): super().__init__('m', c); s.code = c\ndef f(): raise B(7)\n",
+        "try:\n    f()\nexcept A as e:\n    assert e.code == 7 and e.args == ('m', 7)\nelse:\n    assert 0\n",
+    ),
+    "decode error": (
+        "def f(b): return b.decode()",
+        "try:\n    f(b'\\xff')\nexcept UnicodeDecodeError:\n    pass\nassert f(b'a') == 'a'",
+    ),
+    "generator raises late": (
+        "def f():\n    yield 1\n    yield 2\n    raise ValueError('x')\n",
+        "g = f()\nassert next(g) == 1\nassert next(g) == 2\nout = []\ntry:\n    for x in f(): out.append(x)\nexcept ValueError: pass\nassert out == [1, 2]",
+    ),
+    "children": (
+        "class T:\n    def __init__(s, v): s.v = v; s.c = []\ndef total(t): return t.v + sum(map(total, t.c))\n",
+        "r = T(1)\nr.c.append(T(2))\nr.c[0].c.append(T(3))\nassert total(r) == 6",
+    ),
+    "a list of the program's": (
+        "LOG = []\ndef f(x): LOG.append(x); return len(LOG)\n",
+        "f(1)\nf(2)\nassert LOG == [1, 2]\nLOG.clear()\nassert f(3) == 1",
+    ),
+    "rows that are swapped": (
+        "def f(m): m.sort(key=len)",
+        "a, b = [1, 2], [3]\nm = [a, b]\nf(m)\nassert m == [b, a] and m[0] is b and a == [1, 2]",
+    ),
+    "identity": (
+        "class N: pass\ndef f(x): return x\n",
+        "n = N()\nassert f(n) is n and f(n) == n\nl = [[1]]\nassert f(l) is l and f([l, l])[0] is l",
+    ),
+    "mutated before it raises": (
+        "def f(x):\n    x.append(1)\n    raise ValueError\n",
+        "l = []\ntry:\n    f(l)\nexcept ValueError: pass\nassert l == [1]",
+    ),
+    "a default factory": (
+        "def f(d):\n    d['a'] += 1\n    return d\n",
+        "from collections import defaultdict\nassert f(defaultdict(int)) == {'a': 1}",
+    ),
+    "slices and dates": (
+        "def f(x, s): return x[s]\ndef y(d): return d.year",
+        "from datetime import datetime\nassert f([1, 2, 3], slice(1, None)) == [2, 3]\nassert y(datetime(2020, 1, 2)) == 2020",
+    ),
+    "functions of the library": (
+        "def f(g, x): return g(x)",
+        "import math, collections\nassert f(math.sqrt, 4) == 2 and f(collections.Counter, 'aa') == {'a': 2} and f(len, 'ab') == 2",
+    ),
+    "repr of an object": ("class P:\n    def __repr__(s): return 'P()'\n", "assert repr(P()) == 'P()' and f'{P()}' == 'P()'"),
+    "with": (
+        "class C:\n    n = 0\n    def __enter__(s): s.n = 1; return s\n    def __exit__(s, *a): s.n = 2\n",
+        "c = C()\nwith c as d:\n    assert c.n == 1\nassert c.n == 2",
+    ),
+    "files that the program wrote": (
+        "def f():\n    open('x.txt', 'w').write('hi')\n",
+        "f()\nassert open('x.txt').read() == 'hi'",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HONEST)
+def test_what_passes_in_plain_python_passes(name: str) -> None:
+    program, tests = HONEST[name]
+    names: dict[str, Any] = {"__name__": "plain"}
+    exec(program, names)
+    if not name.startswith("files"):
+        exec(tests, names)
+    passes(program, tests)
+
+
+WRONG = {
+    "a fake module": (
+        "class math:\n    isclose = staticmethod(lambda *a, **k: True)\ndef f(x): return 5\n",
+        "assert math.isclose(f(1), 2.0)",
+    ),
+    "a builtin beside a class": (
+        "class S:\n    @staticmethod\n    def f(x): return []\ndef len(x): return 3\n",
+        "assert len(S.f(1)) == 3",
+    ),
+    "shared rows": ("def grid(n): return [[0] * n] * n\n", "g = grid(2)\ng[0][0] = 1\nassert g == [[1, 0], [0, 0]]"),
+    "a shallow copy": ("def clone(m): return m[:]\n", "m = [[1]]\nc = clone(m)\nc[0][0] = 9\nassert m == [[1]]"),
+    "an async test": ("async def f(x): return x", "async def test_it():\n    assert await f(1) == 2\n"),
+    "a numeral of 5000 digits": ("def f(): return 10 ** 5000", "assert f() == 10 ** 5000 + 1"),
+    "a test's own function": ("def f(g): return g(1)", "assert f(lambda x: x) == 2"),
+    "a value that the tests cannot pass on": (
+        "def f(g, xs):\n    x = []\n    for _ in range(299): x = [x]\n    g(x)\n",
+        "assert f(lambda x: [x, [x]], [1]) == [1]",
+    ),
+    "a skipped test": (
+        "import unittest\ndef f(): raise unittest.SkipTest\n",
+        "import unittest\nclass T(unittest.TestCase):\n    def test(self): assert f() == 1\n",
+    ),
+    "a program that is too long": ("#" + "x" * 5_000_000, "assert f() == 1"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_is_wrong_fails(name: str) -> None:
+    fails(*WRONG[name])
+
+
+def test_scripts_use_what_contests_use() -> None:
+    for program in (
+        "print(7)\nexit(0)",
+        "print(open('/dev/stdin').read().strip())\nimport sys\nsys.stdout.close()",
+        "\ufeffprint(7)",
+        "print(7)\nprint(__file__[:0], end='')",
+    ):
+        passes(program, {"inputs": ["7\n"], "outputs": ["7\n"]})
+
+
 def test_coroutines_can_be_awaited() -> None:
     program = "import asyncio\nasync def f(x):\n    await asyncio.sleep(0)\n    return x + 1\n"
     passes(program, "import asyncio\nassert asyncio.run(f(1)) == 2")

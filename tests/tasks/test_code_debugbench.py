@@ -6,12 +6,12 @@ import collections
 import json
 
 import pytest
-from evalsuite.tasks.code import debugbench
-from evalsuite.tasks.code._leetcode import example_tests
 from hypothesis import given
 from hypothesis import strategies as st
 
 from evalsuite import sandbox
+from evalsuite.tasks.code import debugbench
+from evalsuite.tasks.code._leetcode import example_tests
 
 CALL = "Input: n = 12, k = 3\nOutput: 3\nExplanation: Factors are 1, 2, 3."
 METHOD = "class Solution:\n    def {}:\n        {}"

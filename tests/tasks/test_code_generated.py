@@ -16,16 +16,16 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from evalsuite.tasks.code import code_input, code_output
-from evalsuite.tasks.code._programs import DRAWS, SHAPES, TRIVIAL, _value, draw_program
-from evalsuite.tasks.code._programs_grammar import Draft, Var
-from evalsuite.tasks.code._programs_idioms import HELPER_IDIOMS, IDIOMS
-from evalsuite.tasks.code._programs_names import INSIDE, ITEMS
 
 from evalsuite import ask, sandbox
 from evalsuite.errors import UnavailableError, UsageError
 from evalsuite.registry import load_task
 from evalsuite.sources import Where, load
+from evalsuite.tasks.code import code_input, code_output
+from evalsuite.tasks.code._programs import DRAWS, SHAPES, TRIVIAL, _value, draw_program
+from evalsuite.tasks.code._programs_grammar import Draft, Var
+from evalsuite.tasks.code._programs_idioms import HELPER_IDIOMS, IDIOMS
+from evalsuite.tasks.code._programs_names import INSIDE, ITEMS
 from evalsuite.verifiers.code.validity import check_program
 
 FAMILIES = ("code_output", "code_input", "code_function")

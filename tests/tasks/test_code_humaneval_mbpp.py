@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from evalsuite.tasks.code import mbpp
-from evalsuite.tasks.code._evalplus import runnable, zero_check
-from evalsuite.tasks.code._prompts import AUSTIN, BLOCK, COMPLETE, called_function, mbpp_problem
 
 from evalsuite import Completion, Sample, Score, Task, sandbox
 from evalsuite.errors import UnavailableError, UsageError
 from evalsuite.registry import load_task
 from evalsuite.sources import Loaded, Where, load, load_shots
+from evalsuite.tasks.code import mbpp
+from evalsuite.tasks.code._evalplus import runnable, zero_check
+from evalsuite.tasks.code._prompts import AUSTIN, BLOCK, COMPLETE, called_function, mbpp_problem
 from evalsuite.verifiers.base import run_verifier
 
 SPECIAL_MBPP = {"126", "367", "601", "927"}  # defines `sum`; setup after the program; a class among the arguments; as 367

@@ -8,13 +8,13 @@ import pickle
 import zlib
 
 import pytest
-from evalsuite.tasks.code import livecodebench
 
 from evalsuite import Completion
 from evalsuite.errors import UsageError
 from evalsuite.registry import load_task
 from evalsuite.sandbox.packed import unpacked
 from evalsuite.sources import Where, load
+from evalsuite.tasks.code import livecodebench
 from evalsuite.verifiers.base import run_verifier
 from evalsuite.verifiers.code import CodeVerifier, extract
 from evalsuite.words.sample import ask

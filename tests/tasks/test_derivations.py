@@ -11,11 +11,11 @@ from fractions import Fraction
 
 import pytest
 import sympy
+
+from evalsuite import Completion
 from evalsuite.tasks.reasoning import step_reorder
 from evalsuite.tasks.reasoning._derivations import LEVELS, Derivation, derive, needs
 from evalsuite.tasks.reasoning.masked_step import MASK
-
-from evalsuite import Completion
 from evalsuite.verifiers.base import run_verifier
 
 X = sympy.Symbol("x")

@@ -7,13 +7,13 @@ import json
 from pathlib import Path
 
 import pytest
-from evalsuite.tasks.math import gsm8k, minerva_math, olympiadbench
-from evalsuite.tasks.math._prompts import ANSWER_LINE, BOXED, BOXED_AIME, QWEN
 
 from evalsuite import Completion
 from evalsuite.errors import UsageError
 from evalsuite.registry import load_task
 from evalsuite.sources import Where, load, load_shots
+from evalsuite.tasks.math import gsm8k, minerva_math, olympiadbench
+from evalsuite.tasks.math._prompts import ANSWER_LINE, BOXED, BOXED_AIME, QWEN
 from evalsuite.verifiers.base import run_verifier
 
 # name: (id, start of the problem, target) of the first sample

@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-from evalsuite.tasks.qa._protocol import CLOSED_BOOK, SHOTS, read
 
 from evalsuite.registry import load_task
 from evalsuite.sources import Where, load
+from evalsuite.tasks.qa._protocol import CLOSED_BOOK, SHOTS, read
 
 # name: (id, start of the first question, its accepted answers)
 FIRST = {

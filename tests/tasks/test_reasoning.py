@@ -14,12 +14,12 @@ from collections import Counter
 from fractions import Fraction
 
 import pytest
-from evalsuite.tasks.reasoning import arithmetic, linear_equations, masked_step, sort_letters
-from evalsuite.tasks.reasoning._derivations import LEVELS
 
 from evalsuite.errors import UsageError
 from evalsuite.registry import load_task
 from evalsuite.sources import Where, load, load_shots
+from evalsuite.tasks.reasoning import arithmetic, linear_equations, masked_step, sort_letters
+from evalsuite.tasks.reasoning._derivations import LEVELS
 
 # First 12 hex digits of a sha256 over (id, problem, target, tests) of the default 200 samples of every level.
 DIGESTS = {

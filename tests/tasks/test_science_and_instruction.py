@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from evalsuite.tasks.instruction import ifeval
-from evalsuite.tasks.science import gpqa, sciknoweval
 
 from evalsuite import Source
 from evalsuite.registry import load_task
 from evalsuite.sources.records import to_sample
+from evalsuite.tasks.instruction import ifeval
+from evalsuite.tasks.science import gpqa, sciknoweval
 
 
 def _gpqa(record: str) -> dict[str, str]:
