@@ -156,6 +156,8 @@ def encode(value: Any, other: Callable[[Any], dict[str, Any]], memo: Memo | None
     With a memo a container met again is its number, `{"&": number}`, and one that the other end knows with other contents
     is both, `{"=": [number, contents]}`. Raises NotPlain past DEPTH or NODES, which a list that holds itself also is.
     """
+    if type(value) in _FLAT or (type(value) is int and -_WIDE < value < _WIDE):
+        return value
     left = NODES
 
     def walk(v: Any, depth: int) -> Any:
@@ -211,6 +213,8 @@ def decode(data: Any, other: Callable[[str, Any], Any], memo: Memo | None = None
 
     A container that the memo knows by the number given gets the contents given, and stays itself.
     """
+    if isinstance(data, str | int | float | None):
+        return data
     objects = memo.objects if memo is not None else []
 
     def walk(d: Any) -> Any:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from evalsuite.sandbox._remote import Link
 
 ITEMS = 1_000_000  # that one iterator may give
-_CHUNK = 256
+_CHUNK = 4096
 _PUBLIC = ("__name__", "__qualname__", "__doc__", "__wrapped__", "__annotations__", "__dict__")
 
 

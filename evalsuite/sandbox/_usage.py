@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-STARVED = 0.1  # share of its time that a program may spend waiting for a processor
+STARVED = 0.1  # share of its time that a busy program may spend waiting for a processor
 
 
 def starved(pid: int, seconds: float, proc: int | None = None) -> bool:
@@ -21,4 +21,4 @@ def starved(pid: int, seconds: float, proc: int | None = None) -> bool:
             os.close(fd)
     except (OSError, ValueError):
         return False  # a kernel without these numbers
-    return running < 0.9 * seconds and waiting > STARVED * seconds
+    return waiting > STARVED * seconds and 0.5 * seconds < running + waiting and running < 0.9 * seconds
