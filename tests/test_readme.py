@@ -51,10 +51,12 @@ def test_commands_and_flags_exist() -> None:
 
 
 def test_python_runs(tmp_path: Path) -> None:
-    (code,) = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    code = "\n".join(re.findall(r"```python\n(.*?)^```", README.read_text(), re.DOTALL | re.MULTILINE))
     out = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert out.returncode == 0, out.stderr
     assert "| sort_letters |" in out.stdout
+    shown = re.findall(r"^# (.*)", code, re.MULTILINE)
+    assert "\n".join(shown[-3:]) in out.stdout  # the feedback that the page shows
 
 
 if __name__ == "__main__":
