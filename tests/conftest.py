@@ -21,3 +21,15 @@ def data_dir() -> Path:
     if not folder.is_dir():
         pytest.skip(f"benchmark data not found: set EVALSUITE_DATA or provide {beside}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def isolated() -> None:
+    """Tests that run programs skip where these cannot be fully isolated."""
+    from evalsuite import sandbox
+    from evalsuite.errors import UnavailableError
+
+    try:
+        sandbox.require()
+    except UnavailableError as error:
+        pytest.skip(str(error))

@@ -25,6 +25,7 @@ from typing import Any
 from evalsuite.sandbox._codec import MUTABLE, Broken, Channel, Memo, NotPlain, decode, encode, refill
 
 FILE = "program.py"
+OWN: list[str] = []  # our modules; looked for in the zygote: every name that is looked at in a fork is a page copied
 TRACE = 1500  # characters of a traceback
 _TYPES = {t: t.__name__ for t in vars(builtins).values() if isinstance(t, type)}
 # Immutable subclasses of data (named tuples, enumerations) cross as what they are, and as a reference.
@@ -47,9 +48,13 @@ class Program:
 
     def serve(self, request: list[Any]) -> None:
         """Answer this request, and more until the judge closes the channel."""
-        while request:
-            self._answer(*request)
-            request = self._channel.receive()
+        self._answer(*request)
+        while True:
+            self.step()
+
+    def step(self) -> None:
+        """Answer the next request."""
+        self._answer(*self._channel.receive())
 
     def _reply(self) -> list[Any]:
         """What the judge says to a callback; it may ask the program in its turn first."""
@@ -314,9 +319,8 @@ def streams() -> None:
 def main(fd: int, missing: dict[str, str]) -> None:
     """Serve the judge at the other end of `fd`. Never returns."""
     channel = Channel(fd, os.read, os.write)
-    for name in [n for n in sys.modules if n.partition(".")[0] == "evalsuite"]:
+    for name in OWN:
         del sys.modules[name]
-    streams()
     try:
         channel.send(["ready", missing])
         request = channel.receive()

@@ -29,6 +29,8 @@ from typing import Any
 DEPTH = 300  # levels of nesting
 NODES = 8_000_000  # values in one message
 LARGEST = 64 << 20  # bytes of one message
+_dumps = json.JSONEncoder(separators=(",", ":")).encode
+_loads = json.JSONDecoder().decode
 _HEADER = struct.Struct("!I")
 _WIDE = 1 << 256
 _FLAT = frozenset({str, float, bool, type(None)})
@@ -320,7 +322,7 @@ def nothing_else(key: str, body: Any) -> Any:
 
 def frame(message: Any) -> bytes:
     """One message with its length before it. Raises NotPlain where it is too large."""
-    data = json.dumps(message, separators=(",", ":")).encode()
+    data = _dumps(message).encode()
     if len(data) > LARGEST:
         raise NotPlain(f"{len(data)} bytes")
     return _HEADER.pack(len(data)) + data
@@ -367,6 +369,6 @@ class Channel:
         body = bytes(self._buffer[_HEADER.size : _HEADER.size + size])
         del self._buffer[: _HEADER.size + size]
         try:
-            return json.loads(body)
+            return _loads(body.decode())
         except (ValueError, RecursionError) as error:
             raise Broken(f"not a message ({type(error).__name__})") from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
+from typing import Any
 
 CASE, EQUAL = "@case", "@equal"  # no program can spell these names
 
@@ -30,7 +31,7 @@ class Instrument:
             if isinstance(node, ast.FunctionDef) and not _is_test(node.name) and _has_assert(node.body)
         }
         tree.body = self._block(tree.body, self._cases)
-        return ast.fix_missing_locations(tree)
+        return tree
 
     def _block(self, body: list[ast.stmt], cases: bool) -> list[ast.stmt]:
         return [self._statement(node, cases) for node in body]
@@ -55,13 +56,19 @@ class Instrument:
         new = node
         if isinstance(node.test, ast.Compare) and len(node.test.ops) == 1 and isinstance(node.test.ops[0], ast.Eq):
             sides = [node.test.left, node.test.comparators[0]]
-            new = ast.Assert(ast.Call(ast.Name(EQUAL, ast.Load()), sides, []), node.msg)
-        return self._case(node, ast.copy_location(new, node)) if cases else ast.copy_location(new, node)
+            at = _place(node)
+            new = ast.Assert(ast.Call(ast.Name(EQUAL, ast.Load(), **at), sides, [], **at), node.msg, **at)
+        return self._case(node, new) if cases else new
 
     def _case(self, shown: ast.stmt, body: ast.stmt) -> ast.stmt:
-        call = ast.Call(ast.Name(CASE, ast.Load()), [ast.Constant(len(self.found))], [])
+        at = _place(shown)
+        call = ast.Call(ast.Name(CASE, ast.Load(), **at), [ast.Constant(len(self.found), **at)], [], **at)
         self.found.append(ast.Assert(shown.test) if isinstance(shown, ast.Assert) else shown)
-        return ast.copy_location(ast.With([ast.withitem(call)], [body]), shown)
+        return ast.With([ast.withitem(call)], [body], **at)
+
+
+def _place(node: ast.stmt) -> dict[str, Any]:
+    return {name: getattr(node, name) for name in ("lineno", "col_offset", "end_lineno", "end_col_offset")}
 
 
 def _is_test(name: str) -> bool:

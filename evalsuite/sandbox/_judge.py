@@ -13,6 +13,7 @@ import resource
 import shutil
 import signal
 import socket
+import threading
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -59,7 +60,7 @@ class Cell:
             finally:
                 os._exit(1)
         theirs.close()
-        self.link = Link(ours.detach())
+        self.link = Link(Channel(ours.detach(), os.read, os.write))
         self.missing = missing | self.link.hello()
 
     def _become(self, judge: int, isolation: Isolation, limits: Limits, cpu_seconds: int, fd: int) -> None:
@@ -72,6 +73,8 @@ class Cell:
         hard = resource.getrlimit(resource.RLIMIT_STACK)[1]
         resource.setrlimit(resource.RLIMIT_STACK, (STACK if hard == resource.RLIM_INFINITY else min(hard, STACK), hard))
         resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))
+        if limits.processes > 1:
+            os.register_at_fork(after_in_child=threading._after_fork)  # type: ignore[attr-defined]
         missing = isolation.confine(limits)
         os.dup2(fd, 3, inheritable=False)
         os.closerange(4, 4096)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import builtins
 import importlib
 import itertools
-import os
 import select
 import sys
 import time
@@ -46,10 +45,11 @@ class Link:
     answer, in seconds; `overdue` says that it ran out, and `gone` that the program can no longer be asked, and why.
     """
 
-    def __init__(self, fd: int) -> None:
-        self._channel = Channel(fd, os.read, os.write)
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
         self._poll = select.poll()
-        self._poll.register(fd, select.POLLIN)
+        if channel.fd >= 0:
+            self._poll.register(channel.fd, select.POLLIN)
         self._functions: list[Callable[..., Any]] = []
         self._errors: dict[int, type[Exception]] = {}
         self._remotes: dict[tuple[str, int], Remote] = {}
@@ -201,7 +201,7 @@ class Link:
         name, module = getattr(value, "__qualname__", None), getattr(value, "__module__", None)
         if isinstance(name, str) and getattr(builtins, name, None) is value:
             return {"B": name}
-        if isinstance(value, type(os)):
+        if isinstance(value, type(sys)):
             return {"S": value.__name__}
         if isinstance(name, str) and module in sys.stdlib_module_names and getattr(sys.modules[module], name, None) is value:
             return {"S": f"{module}:{name}"}

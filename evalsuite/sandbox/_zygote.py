@@ -22,7 +22,7 @@ import socket
 import sys
 import tempfile
 
-from evalsuite.sandbox import _judge
+from evalsuite.sandbox import _child, _judge, _warm
 from evalsuite.sandbox.isolation import Isolation
 
 # What programs import most: paid for once.
@@ -117,6 +117,9 @@ def serve(control: socket.socket, isolation: Isolation) -> None:
     poll = select.poll()
     poll.register(control, select.POLLIN)
     poll.register(woken, select.POLLIN)
+    _warm.up()
+    _child.streams()
+    _child.OWN[:] = [name for name in sys.modules if name.partition(".")[0] == "evalsuite"]
     gc.collect()
     gc.freeze()
     while True:

@@ -28,7 +28,16 @@ UNSAFE = "EVALSUITE_UNSAFE_CODE"  # environment variable: run programs though is
 START = 60.0  # seconds that a zygote, or a judge, may take to be ready; never charged to a program
 _GRACE = 0.15  # seconds that a judge has to say how far it came, after its program was killed at the deadline
 _ROOT = str(Path(__file__).resolve().parents[2])
-_CODE = "import sys; sys.path.insert(0, sys.argv[2]); from evalsuite.sandbox._zygote import main; sys.path.pop(0); main(int(sys.argv[1]), sys.argv[3:])"
+# The zygote is single-threaded and seeds what it forks: hooks of the standard library at a fork would only copy pages.
+_CODE = """
+import os, sys
+hooks, os.register_at_fork = os.register_at_fork, lambda **_: None
+sys.path.insert(0, sys.argv[2])
+from evalsuite.sandbox._zygote import main
+sys.path.pop(0)
+os.register_at_fork = hooks
+main(int(sys.argv[1]), sys.argv[3:])
+"""
 _PACKAGES = ("numpy",)  # beyond the standard library, where they are installed: solutions to contest problems use it
 
 
@@ -39,6 +48,7 @@ class Zygote:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         command = [sys.executable, "-s", "-S", "-P", "-c", _CODE, str(theirs.fileno()), _ROOT, *_packages()]
         environment = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
+        environment["LD_BIND_NOW"] = "1"  # symbols are looked up once here, and not once per fork
         environment |= {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
         if "TMPDIR" in os.environ:
             environment["TMPDIR"] = os.environ["TMPDIR"]

@@ -21,6 +21,8 @@ from evalsuite.attacks import ATTACKS, CONTROLS, Attack, Control, World, entry_p
 from evalsuite.attacks.attack import parse
 from evalsuite.errors import UnavailableError
 
+pytestmark = pytest.mark.usefixtures("isolated")
+
 SECRET = f"canary-secret-{secrets.token_hex(8)}"
 EXPECTED = f"canary-expected-{secrets.token_hex(8)}"
 TIMEOUT = 1.0

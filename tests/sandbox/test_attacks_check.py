@@ -17,6 +17,8 @@ from evalsuite.verifiers.base import run_verifier
 from evalsuite.verifiers.code import CodeVerifier
 from evalsuite.verifiers.exact import ExactVerifier
 
+pytestmark = pytest.mark.usefixtures("isolated")
+
 try:
     sandbox.require()
 except UnavailableError as error:

@@ -22,6 +22,8 @@ from evalsuite.verifiers.pool import Pool
 from evalsuite.words.completion import Completion
 from evalsuite.words.sample import ask
 
+pytestmark = pytest.mark.usefixtures("isolated")
+
 ADD = "def add(a, b):\n    return a + b\n"
 TEST = "assert add(1, 2) == 3"
 FOREVER = "def add(a, b):\n    while True:\n        pass\n"

@@ -10,6 +10,8 @@ from evalsuite import Score, sandbox
 from evalsuite.errors import UsageError
 from evalsuite.sandbox import Limits, call, run
 
+pytestmark = pytest.mark.usefixtures("isolated")
+
 ADD = "def add(a, b):\n    return a + b\n"
 
 

@@ -10,6 +10,8 @@ from evalsuite.errors import UsageError
 from evalsuite.registry import load_task
 from evalsuite.sources import Where, load
 
+pytestmark = pytest.mark.usefixtures("isolated")
+
 STDIN = {
     "problem_id": 0,
     "question": "Add two numbers.",

@@ -13,6 +13,8 @@ from evalsuite import sandbox
 from evalsuite.tasks.code import debugbench
 from evalsuite.tasks.code._leetcode import example_tests
 
+pytestmark = pytest.mark.usefixtures("isolated")
+
 CALL = "Input: n = 12, k = 3\nOutput: 3\nExplanation: Factors are 1, 2, 3."
 METHOD = "class Solution:\n    def {}:\n        {}"
 

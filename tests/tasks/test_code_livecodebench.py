@@ -19,6 +19,8 @@ from evalsuite.verifiers.base import run_verifier
 from evalsuite.verifiers.code import CodeVerifier, extract
 from evalsuite.words.sample import ask
 
+pytestmark = pytest.mark.usefixtures("isolated")
+
 
 def record(**fields):
     hidden = [{"input": "3 4\n", "output": "7\n", "testtype": "stdin"}]

@@ -114,15 +114,20 @@ def test_the_data_folder_gives_the_samples(name: str, from_data) -> None:
 
 
 @pytest.mark.parametrize("name", LOCAL)
-def test_its_own_checks_pass_on_samples_spread_over_the_set(name: str, from_data, failures) -> None:
+def test_its_own_checks_pass_on_samples_spread_over_the_set(name: str, from_data, failures, request) -> None:
     task, loaded = from_data(name)
+    if task.verifier.name == "code":
+        request.getfixturevalue("isolated")
     assert failures(task, thinned(loaded, 20 if task.verifier.name == "code" else 120)) == []
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", LOCAL)
-def test_its_own_checks_pass_on_every_sample(name: str, from_data, failures) -> None:
-    assert failures(*from_data(name)) == []
+def test_its_own_checks_pass_on_every_sample(name: str, from_data, failures, request) -> None:
+    task, loaded = from_data(name)
+    if task.verifier.name == "code":
+        request.getfixturevalue("isolated")
+    assert failures(task, loaded) == []
 
 
 @pytest.mark.parametrize("name", HUB_ONLY)

@@ -7,6 +7,7 @@ import hashlib
 import re
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from evalsuite import sandbox
@@ -15,6 +16,8 @@ from evalsuite.verifiers.code import extract, reference
 from evalsuite.words.completion import Completion
 from evalsuite.words.sample import Sample
 from evalsuite.words.score import Score
+
+_program = lru_cache(maxsize=4)(extract.program)  # `key` and `verify` of one answer ask for it both
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,7 @@ class CodeVerifier(Verifier):
     def _program(self, sample: Sample, completion: Completion) -> str | None:
         tests = self._tests(sample)
         prefix = (tests.get("prefix") or sample.problem) if self.prefix else None
-        return extract.program(completion.answer_text, self._entry(tests), prefix)
+        return _program(completion.answer_text, self._entry(tests), prefix)
 
     def _entry(self, tests: Mapping[str, Any]) -> str | None:
         return tests.get("entry_point") or self.entry_point
