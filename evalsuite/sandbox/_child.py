@@ -22,7 +22,8 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-from evalsuite.sandbox._codec import MUTABLE, Broken, Channel, Memo, NotPlain, decode, encode, refill
+from evalsuite.sandbox._channel import Channel
+from evalsuite.sandbox._codec import MUTABLE, Broken, Memo, NotPlain, decode, encode, refill
 
 FILE = "program.py"
 OWN: list[str] = []  # our modules; looked for in the zygote: every name that is looked at in a fork is a page copied

@@ -19,10 +19,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from evalsuite.sandbox import _child
-from evalsuite.sandbox._codec import Channel, NotPlain, encode, frame
+from evalsuite.sandbox._channel import Channel, frame
+from evalsuite.sandbox._codec import NotPlain, encode
 from evalsuite.sandbox._objects import Remote
+from evalsuite.sandbox._record import Record, show
 from evalsuite.sandbox._remote import Gone, Link, Unsupported
-from evalsuite.sandbox._tests import Record, candidate, run_calls, run_code, show
+from evalsuite.sandbox._tests import candidate, run_calls, run_code
 from evalsuite.sandbox._usage import starved
 from evalsuite.sandbox.isolation import Isolation
 from evalsuite.sandbox.limits import Limits

@@ -11,7 +11,8 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from evalsuite.sandbox._codec import MUTABLE, NOTHING, Broken, Channel, Memo, NotPlain, decode, encode
+from evalsuite.sandbox._channel import NOTHING, Channel
+from evalsuite.sandbox._codec import MUTABLE, Broken, Memo, NotPlain, decode, encode
 from evalsuite.sandbox._objects import DATA, ITEMS, Data, Opaque, Remote, RemoteCoroutine
 
 LENT = 8  # containers of the program's that the tests may be about to change: the last ones they saw

@@ -9,9 +9,10 @@ from __future__ import annotations
 import sys
 
 from evalsuite.sandbox import _child
-from evalsuite.sandbox._codec import Channel
+from evalsuite.sandbox._channel import Channel
+from evalsuite.sandbox._record import Record
 from evalsuite.sandbox._remote import Link
-from evalsuite.sandbox._tests import Record, run_code
+from evalsuite.sandbox._tests import run_code
 
 TIMES = 12  # code is adapted when it has run a few times
 PROGRAM = '''

@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from evalsuite.errors import UnavailableError, UsageError
-from evalsuite.sandbox._codec import NOTHING, Channel, NotPlain
+from evalsuite.sandbox._channel import NOTHING, Channel
+from evalsuite.sandbox._codec import NotPlain
 from evalsuite.sandbox._usage import starved
 from evalsuite.sandbox.limits import Limits
 

@@ -17,7 +17,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalsuite.sandbox._codec import LARGEST, NOTHING, Broken, Channel, NotPlain, decode, encode, frame, nothing_else
+from evalsuite.sandbox._channel import LARGEST, NOTHING, Channel, frame
+from evalsuite.sandbox._codec import Broken, NotPlain, decode, encode, nothing_else
 
 scalars = (
     st.none()

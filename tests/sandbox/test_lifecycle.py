@@ -43,6 +43,16 @@ def descendants(pid: int) -> set[int]:
     return found
 
 
+def alive(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
+
+
+def command(pid: int) -> str:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text()[:60] + Path(f"/proc/{pid}/cmdline").read_text()
+    return "ended"
+
+
 def eventually(condition: Callable[[], bool], seconds: float = 5.0) -> bool:
     until = time.monotonic() + seconds
     while not condition():
@@ -132,7 +142,8 @@ def test_a_zygote_that_dies_under_a_program_is_our_failure(zygote: client.Zygote
     with pytest.raises(UnavailableError, match="killed"):
         run(FOREVER, TEST, timeout=5)
     assert run(ADD, TEST).value == 1.0
-    assert eventually(lambda: len(descendants(os.getpid())) <= len(before))
+    left = descendants(os.getpid()) - before - {client.zygote()._process.pid}
+    assert eventually(lambda: not any(map(alive, left))), {pid: command(pid) for pid in left}
 
 
 def test_what_a_killed_zygote_left_is_swept_and_what_is_in_use_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

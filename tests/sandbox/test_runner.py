@@ -341,6 +341,7 @@ WRONG = {
         "def f(g, xs):\n    x = []\n    for _ in range(299): x = [x]\n    g(x)\n",
         "assert f(lambda x: [x, [x]], [1]) == [1]",
     ),
+    "the same list twice": ("def f(a, b): return a + b", "x = [1]\nassert f(x, x) == [1]"),
     "a skipped test": (
         "import unittest\ndef f(): raise unittest.SkipTest\n",
         "import unittest\nclass T(unittest.TestCase):\n    def test(self): assert f() == 1\n",

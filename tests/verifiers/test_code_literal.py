@@ -6,7 +6,7 @@ import string
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from evalsuite import Completion, Score, Verifier, ask, sandbox
@@ -15,6 +15,7 @@ from evalsuite.verifiers.base import run_verifier
 from evalsuite.verifiers.code.literal import LiteralVerifier, NotLiteral, canonical, parse, same
 from evalsuite.verifiers.code.preimage import PreimageVerifier, parse_arguments
 from evalsuite.verifiers.code.validity import check_program
+from evalsuite.words.thinking import split
 
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(string.printable) | st.binary(),
@@ -70,6 +71,7 @@ def said(text: str, target: Any, verifier: Verifier | None = None, tests: Any = 
 @given(PLAIN)
 def test_what_repr_writes_is_read_again(value: Any) -> None:
     assert same(parse(repr(value)), value)
+    assume(split(repr(value)).answer == repr(value))  # a tag of reasoning is one wherever it stands
     assert said(f"So:\n```output\n{value!r}\n```", repr(value)).value == 1.0
 
 
