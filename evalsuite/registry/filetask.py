@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from evalsuite.errors import UsageError
 from evalsuite.formats import SUFFIXES, is_data_file, read_records
@@ -27,7 +29,8 @@ _PROMPTS = {
     ),
 }
 # Verifiers that read their gold from `Sample.tests` instead of a target, and the columns it comes from.
-_TESTS = {"instruction": ("instructions",), "order": ("steps", "before")}
+_CODE = "code setup helpers prelude inputs outputs entry_point atol json_values seconds_per_test compare".split()
+_TESTS = {"instruction": ("instructions",), "order": ("steps", "before"), "code": tuple(_CODE)}
 _BARE = Prompt(name="bare", plain="{problem}\n", plain_stop=("\n\n",))
 
 
@@ -56,11 +59,18 @@ def task_name(spec: str) -> str:
     return os.path.basename(spec) if is_file_spec(spec) else spec
 
 
+def _with_tests(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A record of a code task with what its `tests` holds beside the other columns."""
+    tests = row.get("tests")
+    return row if tests is None else {**row, **(tests if isinstance(tests, Mapping) else {"code": tests})}
+
+
 def file_task(spec: str) -> Task:
     """The Task of a file spec. Its name is `FILE.jsonl:VERIFIER` without the folder, however the path is spelled.
 
     Records have `id` (or `idx`; else a content hash), `problem` (or `question`, `prompt`, or `messages`) and `target` (or
-    `gold`, `gt`, `answer`); for `instruction` its `instructions`, for `order` its `steps` and `before` in place of a target.
+    `gold`, `gt`, `answer`); for `instruction` its `instructions`, for `order` its `steps` and `before`, for `code` its `tests`
+    (as `evalsuite.sandbox.run` takes them) in place of a target.
     They may have `choices` (or `options`), `metadata`, and `solution`, which no prompt shows; and all or none a `cluster`.
     """
     from evalsuite.verifiers import make
@@ -78,6 +88,8 @@ def file_task(spec: str) -> Task:
             cluster=("cluster",) if clustered else (),
             metadata=("metadata",),
             tests=_TESTS.get(verifier, ()),
+            privileged=("solution", "reference"),
+            adapt=_with_tests if verifier == "code" else None,
         ),
         prompt=prompt,
         prompts=(_BARE,) if prompt is not _BARE else (),

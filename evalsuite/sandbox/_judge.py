@@ -112,8 +112,12 @@ def main(fd: int, zygote: int, request: Mapping[str, Any], isolation: Isolation)
             cell.kill()
             result = {"wrong": str(error)}
         if "mount" in cell.missing:  # then its directory is not its own, and stays
+            os.chmod(isolation.scratch, 0o700)  # it may have locked us out
             for entry in os.scandir(isolation.scratch):
-                (shutil.rmtree if entry.is_dir(follow_symlinks=False) else os.unlink)(entry.path)
+                if entry.is_dir(follow_symlinks=False):
+                    shutil.rmtree(entry.path, ignore_errors=True)
+                else:
+                    os.unlink(entry.path)
         channel.send(result)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         pass  # nobody waits any more
@@ -138,7 +142,9 @@ def judge(cell: Cell, job: Mapping[str, Any], limits: Limits) -> dict[str, Any]:
     except Gone:
         pass  # the link says why
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever tests raise outside of a case, they have failed
-        record.fail("outside of a single test", error)
+        if isinstance(error, ModuleNotFoundError) and not hasattr(error, "program_trace"):
+            raise Unsupported(f"the tests import {error.name}, which is not there") from None
+        record.fail("the tests ended before their time", error)
     waits = cell.link.overdue and starved(cell.pid, job["call_seconds"] or 0.0, cell.proc)
     status, seconds = cell.kill()
     return result | {

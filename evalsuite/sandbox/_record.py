@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import reprlib
 import types
 from collections.abc import Callable
@@ -80,6 +81,7 @@ class Record:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: types.TracebackType | None) -> bool:
         if error is None and not self._link.gone:
             self.passed += 1
+            self._call = self._pair = None
             return True
         if isinstance(error, Unsupported):
             return False
@@ -119,10 +121,25 @@ class Record:
         if isinstance(error, Mismatch):
             lines.append(str(error))
         elif self._pair is not None and raised is None:
-            lines.append(f"got {show(self._pair[0])}, expected {show(self._pair[1])}")
+            got, expected = self._pair
+            lines.append(f"got {show(got)}, expected {show(expected)}{_first_difference(got, expected)}")
         if error is not None and error is not raised and not isinstance(error, AssertionError):
             lines.append(_named(error))
         return lines
+
+
+def _first_difference(got: Any, expected: Any) -> str:
+    """Where two long sequences differ first, for what `show` cuts off."""
+    kind = type(expected)
+    if type(got) is not kind or kind not in (list, tuple, str) or max(len(got), len(expected)) <= 20:
+        return ""
+    at = None
+    with contextlib.suppress(Exception):  # something inside cannot be compared
+        at = next((i for i, (a, b) in enumerate(zip(got, expected)) if type(a) is not type(b) or a != b), None)
+    if at is None:
+        return f" ({len(got)} items, expected {len(expected)})"
+    end = at + (20 if kind is str else 1)
+    return f" (from item {at}: {show(got[at:end])}, expected {show(expected[at:end])})"
 
 
 def _named(error: BaseException) -> str:

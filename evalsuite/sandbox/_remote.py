@@ -58,6 +58,7 @@ class Link:
         self._heard = False
         self.limit: float | None = None
         self.calls: Callable[[str, Any, Any, BaseException | None], None] = lambda *_: None
+        self.asked = 0  # requests that tests have made
         self.overdue = False
         self.gone = ""
         self.sizes: dict[int, int] = {}  # number of an object -> how many items it has, since it may have changed
@@ -92,6 +93,7 @@ class Link:
         """
         if self._lent and kind != "fill":
             self._give_back()
+        self.asked += kind not in ("load", "name")
         if kind in _CHANGES:
             self.sizes.clear()
         if self.gone:

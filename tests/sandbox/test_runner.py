@@ -36,6 +36,40 @@ def test_a_score_says_what_ran_and_what_held_it() -> None:
 
 
 @pytest.mark.parametrize(
+    "tests", ["def check(candidate):\n    assert candidate(1, 2) == 3\ncheck(sum)", "x = sum\nassert x(1, 2) == 3"]
+)
+def test_a_function_named_as_a_builtin_may_be_a_value(tests: str) -> None:
+    passes("def sum(a, b):\n    return a + b\n", tests)
+
+
+@pytest.mark.parametrize("tests", ["", " \n# nothing\n", [""], {"code": ""}])
+def test_empty_tests_are_an_error_of_ours(tests: Any) -> None:
+    with pytest.raises(UsageError, match=r"empty|code"):
+        run(ADD, tests)
+
+
+@pytest.mark.parametrize(
+    "tests", ["def check(candidate):\n    pass\n", "import unittest\nclass T(unittest.TestCase):\n    pass\n", "x = 1"]
+)
+def test_tests_that_ask_nothing_are_no_pass(tests: str) -> None:
+    assert "no test ran" in fails(ADD, tests, "add")
+
+
+def test_tests_that_import_what_is_not_there_are_an_error_of_ours() -> None:
+    with pytest.raises(UsageError, match="nosuchmodule"):
+        run(ADD, "import nosuchmodule\nassert add(1, 2) == 3")
+
+
+def test_feedback_is_about_the_test_that_failed() -> None:
+    words = fails(ADD, ["assert add(1, 2) == 3", "assert add(1, 2) == 4"])
+    assert words == "test 2: assert add(1, 2) == 4\n  add(1, 2) returned 3\n  got 3, expected 4"
+    words = fails(ADD, "assert add(1, 2) == 3\ny = add(3, 1) + 'a'")
+    assert "expected" not in words and "TypeError" in words
+    words = fails("def f():\n    return list(range(1000))\n", "assert f() == [*range(999), 7]")
+    assert "(from item 999: [999], expected [7])" in words
+
+
+@pytest.mark.parametrize(
     ("tests", "entry_point"),
     [
         ("def check(candidate):\n    assert candidate(1, 2) == 3\n", "add"),

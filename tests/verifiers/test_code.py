@@ -222,9 +222,9 @@ def test_writers_at_the_same_time_lose_nothing(own_cache: Path) -> None:
 
 @pytest.mark.usefixtures("isolated")
 def test_a_slow_reference_makes_room_for_slow_programs() -> None:
-    """Measured by the real sandbox: 0.3 s is too little for the reference itself, which needs about 0.45 s."""
+    """Measured by the real sandbox: 0.3 s is too little for the reference itself, which needs about 0.8 s."""
     pace = sandbox.run(SLOW, "assert f(1_000_000)").parts["cpu_seconds"] / 1_000_000
-    tests, verifier = {"code": f"assert f({int(0.45 / pace)})"}, CodeVerifier(timeout=0.3)
+    tests, verifier = {"code": f"assert f({int(0.8 / pace)})"}, CodeVerifier(timeout=0.3)
     assert said(f"```\n{SLOW}\n```", tests, verifier).outcome == "timeout"
     assert said(f"```\n{SLOW}\n```", tests, verifier, privileged={"reference": SLOW}).value == 1.0
 
@@ -263,3 +263,25 @@ def test_every_recorded_mbpp_program(data_dir: Path) -> None:
     found = recorded_mbpp(data_dir, every=1)
     check_recorded_mbpp(found)
     assert sum(row["is_solved"] for row, _ in found) == 318 and sum(score.value == 1.0 for _, score in found) == 324
+
+
+def test_the_function_that_the_asserts_call_is_the_one_looked_for() -> None:
+    text = "```python\ndef add(a, b):\n    return a + b\n```\n```python\nprint(add(1, 2))\n```"
+    assert evalsuite.score("code", text=text, tests="assert add(1, 2) == 3").value == 1.0
+
+
+def test_a_data_file_of_code_tests_is_a_task(tmp_path) -> None:
+    from evalsuite.registry import load_task
+    from evalsuite.sources import Where, load
+
+    rows = [
+        {"id": "a", "problem": "add", "tests": ["assert add(1, 2) == 3"], "reference": "def add(a, b):\n    return a + b"},
+        {"id": "b", "problem": "echo", "tests": {"inputs": ["1"], "outputs": ["1"]}},
+    ]
+    path = tmp_path / "own.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    task = load_task(f"{path}:code")
+    one, two = load(task, Where(offline=True)).samples
+    assert task.verifier(one, Completion(task.verifier.gold(one))).value == 1.0
+    assert task.verifier(two, Completion("```python\nprint(input())\n```")).value == 1.0
+    assert task.verifier(two, Completion("```python\nprint(2)\n```")).value == 0.0

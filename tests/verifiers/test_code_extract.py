@@ -87,9 +87,7 @@ def test_blocks_that_show_the_usage_are_not_the_program() -> None:
     for text in (fenced(ADD) + usage, fenced(ADD) + usage + usage, fenced("x = 0") + fenced(ADD) + usage):
         assert program(text, "add") == ADD
     assert program(fenced(ADD) + usage) == "print(add(1, 2))\n# 3"  # whose usage, without an entry point?
-    assert (
-        program(fenced(ADD) + fenced("def test():\n    add(1, 2)"), "add") == "def test():\n    add(1, 2)"
-    )  # it defines something
+    assert program(fenced(ADD) + fenced("def test():\n    add(1, 2)"), "add") == ADD
     assert program(fenced("def other(): pass") + usage, "add") == "print(add(1, 2))\n# 3"
     method = "class Solution:\n    def add(self, a, b):\n        return a + b"
     assert program(fenced(method) + fenced("Solution().add(1, 2)"), "Solution.add") == method
@@ -223,3 +221,32 @@ def test_time_grows_no_faster_than_the_text(text: str) -> None:
     program(text, "area", PREFIX)
     program(text, "area")
     assert time.perf_counter() - start < 5.0
+
+
+RIGHT = "def add(a, b):\n    return a + b"
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        "def test_add():\n    assert add(1, 2) == 3\n\ntest_add()",
+        "import unittest\nclass T(unittest.TestCase):\n    def test(self): self.assertEqual(add(1, 2), 3)",
+        "from solution import add\nassert add(1, 2) == 3",
+        "def helper(x):\n    return x",
+        "print(add(1, 2))",
+    ],
+)
+def test_what_follows_the_program_is_not_the_program(after: str) -> None:
+    assert program(f"```python\n{RIGHT}\n```\nfor example\n```python\n{after}\n```", "add") == RIGHT
+
+
+@pytest.mark.parametrize(
+    "other", ["add = lambda a, b: a + b", "from operator import add", "if True:\n    def add(a, b): return a + b"]
+)
+def test_every_way_of_binding_the_name_counts(other: str) -> None:
+    assert program(f"```python\n{RIGHT}\n```\nbetter:\n```python\n{other}\n```\n```\nadd(1, 2)\n```", "add") == other
+
+
+def test_a_fence_may_follow_a_tag_of_the_answer() -> None:
+    assert program(f"<answer>```python\n{RIGHT}\n```\n</answer>", "add") == RIGHT
+    assert program(f"So: ```python\n{RIGHT}\n```", "add") == RIGHT

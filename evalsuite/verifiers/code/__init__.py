@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import builtins
 import dataclasses
 import hashlib
 import re
@@ -17,7 +19,26 @@ from evalsuite.words.completion import Completion
 from evalsuite.words.sample import Sample
 from evalsuite.words.score import Score
 
-_program = lru_cache(maxsize=4)(extract.program)  # `key` and `verify` of one answer ask for it both
+
+def called(code: Any) -> str | None:
+    """The function that asserts are about, where no entry point says so: the first that they call and nobody else defines."""
+    text = code if isinstance(code, str) else "\n".join(code) if isinstance(code, list | tuple) else ""
+    return _first_called(text) if len(text) < _LONG_TESTS else None
+
+
+@lru_cache(maxsize=64)
+def _first_called(text: str) -> str | None:
+    try:
+        nodes = list(ast.walk(ast.parse(text)))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    own = {n.name for n in nodes if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)}
+    own |= {(n.asname or n.name).partition(".")[0] for n in nodes if isinstance(n, ast.alias)}
+    calls = (n.func for n in nodes if isinstance(n, ast.Call) and isinstance(n.func, ast.Name))
+    return next((f.id for f in calls if f.id not in own and not hasattr(builtins, f.id)), None)
+
+
+_LONG_TESTS = 100_000  # characters from which tests are not searched for the name of a function
 
 
 @dataclass(frozen=True)
@@ -90,7 +111,7 @@ class CodeVerifier(Verifier):
     def _program(self, sample: Sample, completion: Completion) -> str | None:
         tests = self._tests(sample)
         prefix = (tests.get("prefix") or sample.problem) if self.prefix else None
-        return _program(completion.answer_text, self._entry(tests), prefix)
+        return extract.program(completion.answer_text, self._entry(tests) or called(tests.get("code")), prefix)
 
     def _entry(self, tests: Mapping[str, Any]) -> str | None:
         return tests.get("entry_point") or self.entry_point

@@ -12,8 +12,8 @@ from typing import NamedTuple
 PYTHON = frozenset({"python", "py", "python3"})
 
 _FENCE = re.compile(r"([ \t]*)(`{3,}+(?=[^`]*$)|~{3,}+)(.*)", re.DOTALL)
+_LATE = re.compile(r"[^`~]*[^`~\s]()[ \t]*(`{3,}|~{3,})([ \t]*(?:python3?|py)[ \t]*)", re.IGNORECASE)  # <answer>```python
 _TAG = re.compile(r"[\s{.]*([\w+#-]*)")  # python, {python}, {.python .numberLines}, python title="a.py", python:a.py
-_DEFINITION = re.compile(r"^[ \t]*(?:async[ \t]+def|def|class)[ \t]", re.MULTILINE)
 _LAST_DEF = re.compile(r"^(?:async[ \t]+def|def|class)[ \t]+(\w+)", re.MULTILINE)
 _LONGEST = 1_000_000  # characters; what is longer is parsed by nobody here
 _CUTS = 25  # parses spent on finding where a continuation stops being Python
@@ -31,7 +31,8 @@ def blocks(text: str) -> list[Block]:
 
     As CommonMark has it: backticks or tildes, at least three; a block ends at a fence of its own kind that is at least as
     long, has no tag and is indented at most 3 columns more than the first (so that the fences in a docstring do not end
-    it). A block that is never closed reaches to the end of the text. Unlike there, the first fence may be indented at will.
+    it). A block that is never closed reaches to the end of the text. Unlike there, the first fence may be indented at will,
+    and one that is tagged python may stand at the end of a line of text.
     """
     found: list[Block] = []
     fence, tag, indent = "", "", 0
@@ -39,6 +40,7 @@ def blocks(text: str) -> list[Block]:
     for line in text.replace("\r\n", "\n").split("\n"):
         match = _FENCE.fullmatch(line)
         if not fence:
+            match = match or _LATE.fullmatch(line)
             if match:
                 fence, tag, indent, lines = match[2], _tag(match[3]), len(match[1]), []
         elif match and match[2].startswith(fence) and not match[3].strip() and len(match[1]) <= indent + 3:
@@ -56,8 +58,8 @@ def program(text: str, entry_point: str | None = None, prefix: str | None = None
     """The program that an answer gives; None where there is none. Never raises.
 
     The last block tagged python (py, python3), else the last without a tag; a block in another language is none, and where
-    there are only such, there is no answer. One exception: where the last block defines nothing (it shows the usage), the
-    last one that defines `entry_point` (`name` or `Class.method`).
+    there are only such, there is no answer. One exception: where the last block does not bind `entry_point` (`name` or
+    `Class.method`), as usage, tests and output do not, it is the last one that does.
 
     With a `prefix` the answer may continue it, as `join` says: an answer that starts with an indented line and reads on as
     the function's body is that, whatever follows it; else the chosen block, or the text itself where there is no block.
@@ -133,9 +135,14 @@ def _choose(found: list[Block], entry_point: str | None) -> str | None:
     named = [b.text for b in found if b.tag in PYTHON] or [b.text for b in found if not b.tag]
     if not named:
         return None
-    if entry_point and not _DEFINITION.search(named[-1]):
-        defined = _definition_of(entry_point.partition(".")[0])
-        return next((text for text in reversed(named) if defined.search(text)), named[-1])
+    if entry_point and len(named) > 1:
+        name = re.escape(entry_point.partition(".")[0])
+        bound = re.compile(
+            rf"^[ \t]*(?:(?:async[ \t]+def|def|class)[ \t]+{name}\b|{name}[ \t]*(?::[^=\n]+)?=[^=]"
+            rf"|(?:from[ \t]+(?!solution\b)[\w.]+[ \t]+)?import\b[^\n]*\b{name}\b)",
+            re.MULTILINE,
+        )
+        return next((text for text in reversed(named) if bound.search(text)), named[-1])
     return named[-1]
 
 
