@@ -38,7 +38,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     texts = {
         "list": "names, families, tags and one line each",
         "show": "everything about a task",
-        "test": "check every sample: golds, empty, garbage and other answers, repeatability, leaks, prompts",
+        "test": "check every sample: golds, empty, garbage and other answers, repeatability, leaks, prompts; for code, hostile programs",
         "pin": "write the data revisions of tasks to a lock file",
     }
     for name, text in texts.items():

@@ -44,7 +44,10 @@ def descendants(pid: int) -> set[int]:
 
 
 def alive(pid: int) -> bool:
-    return Path(f"/proc/{pid}").exists()
+    """Whether it still runs: orphans may wait for this process to reap them, where another test made it their reaper."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
 
 
 def command(pid: int) -> str:
