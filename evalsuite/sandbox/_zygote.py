@@ -78,7 +78,14 @@ def main(control_fd: int, packages: list[str]) -> None:
         sys.orig_argv[:] = []
         serve(control, isolation)
     finally:
-        shutil.rmtree(base, ignore_errors=True)
+        _remove(base)
+
+
+def _remove(base: str) -> None:
+    """Without a mount namespace programs wrote here, and may have locked us out."""
+    with contextlib.suppress(OSError):
+        os.chmod(os.path.join(base, "scratch"), 0o700)
+    shutil.rmtree(base, ignore_errors=True)
 
 
 def _folder() -> str:
@@ -100,7 +107,7 @@ def _sweep() -> None:
                 lock = os.open(os.path.join(entry.path, "lock"), os.O_RDONLY | os.O_CLOEXEC)
                 try:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    shutil.rmtree(entry.path)
+                    _remove(entry.path)
                 finally:
                     os.close(lock)
 

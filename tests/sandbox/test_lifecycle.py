@@ -261,9 +261,9 @@ def test_incomplete_isolation_is_refused_and_named(monkeypatch: pytest.MonkeyPat
     assert "landlock" not in run(ADD, TEST).isolation.split()
 
 
-def test_a_machine_without_namespaces_refuses_and_obeys_who_accepts_the_risk() -> None:
+def test_a_machine_without_namespaces_refuses_and_obeys_who_accepts_the_risk(tmp_path: Path) -> None:
     """In a user namespace of our own we may forbid what an administrator forbids elsewhere."""
-    first = "open('left', 'x').close()\nprint(1)"
+    first = "import os\nopen('left', 'x').close()\nos.chmod('.', 0)\nprint(1)"
     code = f"from evalsuite import sandbox; print(sandbox.run({first!r}, {{'inputs': ['', ''], 'outputs': ['1', '1']}}))"
     forbid = (
         "echo 0 > /proc/sys/user/max_user_namespaces && exec setpriv --securebits +noroot --bounding-set=-all --inh-caps=-all"
@@ -276,8 +276,10 @@ def test_a_machine_without_namespaces_refuses_and_obeys_who_accepts_the_risk() -
     if "evalsuite" not in refused.stderr:
         pytest.skip(f"no user namespace to try this in: {refused.stderr.strip()}")
     assert "UnavailableError" in refused.stderr and "max_user_namespaces" in refused.stderr
-    allowed = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | {client.UNSAFE: "1"})
+    environment = os.environ | {client.UNSAFE: "1", "TMPDIR": str(tmp_path)}
+    allowed = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert "value=1.0" in allowed.stdout and "isolation='landlock" in allowed.stdout, allowed.stderr
+    assert eventually(lambda: not list(tmp_path.iterdir()))
 
 
 def test_a_program_does_not_see_the_callers_environment(monkeypatch: pytest.MonkeyPatch) -> None:
