@@ -140,6 +140,7 @@ def serve(control: socket.socket, isolation: Isolation) -> None:
         request, fds, _, _ = socket.recv_fds(control, 1 << 16, 1)
         if not request:
             break
+        os.makedirs(isolation.scratch, 0o700, exist_ok=True)  # who tidies up the temporary folder may have taken it
         pid = os.fork()
         if pid == 0:
             for fd in (control.fileno(), woken, wake, *jobs.values()):

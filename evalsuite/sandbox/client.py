@@ -162,7 +162,8 @@ def execute(job: Mapping[str, Any], timeout: float, limits: Limits) -> dict[str,
     try:
         sock = owner.request(limits, math.ceil(timeout) + 1, script)
     except OSError:  # it was killed, perhaps by the kernel in want of memory
-        sock = zygote(fresh=owner).request(limits, math.ceil(timeout) + 1, script)
+        owner = zygote(fresh=owner)
+        sock = owner.request(limits, math.ceil(timeout) + 1, script)
     with sock:
         sock.setblocking(False)
         channel = Channel(sock.fileno(), os.read, _write)

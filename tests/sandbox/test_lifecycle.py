@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -137,6 +138,17 @@ def test_a_zygote_that_was_killed_is_replaced(zygote: client.Zygote) -> None:
     os.kill(zygote._process.pid, signal.SIGKILL)
     assert eventually(zygote.ended)
     assert run(ADD, TEST).value == 1.0 and client.zygote() is not zygote
+
+
+def test_a_temporary_folder_that_was_tidied_up_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    client._close()
+    assert run(ADD, TEST).value == 1.0
+    (folder,) = tmp_path.iterdir()
+    shutil.rmtree(folder)
+    assert run(ADD, TEST).value == 1.0
+    client._close()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_zygote_that_dies_under_a_program_is_our_failure(zygote: client.Zygote) -> None:
