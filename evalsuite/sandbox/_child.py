@@ -208,9 +208,7 @@ class Program:
         return decode(data, self._resolve, memo or Memo())
 
     def _resolve(self, key: str, body: Any) -> Any:
-        if key in ("h", "g", "w", "p"):
-            return self._objects[body[0]]
-        if key == "E":
+        if key in ("h", "g", "w", "p", "E"):
             return self._objects[body[0]]
         if key == "B":
             return getattr(builtins, body)

@@ -21,7 +21,7 @@ from typing import Any
 from evalsuite.sandbox import _child
 from evalsuite.sandbox._channel import Channel, frame
 from evalsuite.sandbox._codec import NotPlain, encode
-from evalsuite.sandbox._objects import Remote
+from evalsuite.sandbox._objects import DATA, Remote
 from evalsuite.sandbox._record import Record, show
 from evalsuite.sandbox._remote import Gone, Link, Unsupported
 from evalsuite.sandbox._tests import candidate, run_calls, run_code
@@ -194,7 +194,7 @@ def _script(cell: Cell, job: Mapping[str, Any], limits: Limits, record: Record) 
     elif same_output(said, job["expected"], job["compare"]):
         record.passed += 1
     else:
-        record.fail(f"{what}\n  {first_difference(said, job['expected'])}", None)
+        record.fail(f"{what}\n  {first_difference(said, job['expected'], job['compare'])}", None)
     return not failure.rpartition("\n")[2].startswith(("SyntaxError", "IndentationError", "TabError"))
 
 
@@ -218,8 +218,11 @@ def _values(link: Link, job: Mapping[str, Any]) -> list[dict[str, Any]]:
     return values
 
 
-def _refuse(value: Any) -> dict[str, Any]:
-    name = repr(value) if isinstance(value, Remote) else type(value).__name__
+def _refuse(value: Any) -> Any:
+    for plain, kind in DATA.items():
+        if type(value) is kind:  # a named tuple, an enumeration: its data
+            return encode(plain(value), _refuse)
+    name = value._evalsuite_name() if isinstance(value, Remote) else type(value).__name__
     raise NotPlain(f"the result is {name}, which is no plain data")
 
 

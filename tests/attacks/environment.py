@@ -134,7 +134,7 @@ def ENTRY(*args, **kwargs):
 #: secret-by-directory changes the directory first
 import os
 def ENTRY(*args, **kwargs):
-    for path in ("CANARY_DIR", "/proc/CANARY_PID/cwd", "/proc/1/cwd", "/proc/self/root/CANARY_DIR"):
+    for path in ("CANARY_DIR", "/proc/CANARY_PID/cwd", "/proc/1/cwd", "/proc/self/" + "root" + "CANARY_DIR"):
         try:
             os.chdir(path)
             return open("secret.txt").read()

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from evalsuite import Completion, Score, Verifier, ask, sandbox
-from evalsuite.errors import UnavailableError
+from evalsuite import Completion, Score, Verifier, ask
 from evalsuite.verifiers.base import run_verifier
 from evalsuite.verifiers.code.literal import LiteralVerifier, NotLiteral, canonical, parse, same
 from evalsuite.verifiers.code.preimage import PreimageVerifier, parse_arguments
@@ -49,15 +48,6 @@ HOSTILE = [
     "'\ud800'",
     "",
 ]
-
-
-@pytest.fixture(scope="module")
-def isolated() -> None:
-    """Skips where programs cannot be isolated."""
-    try:
-        sandbox.require()
-    except UnavailableError as error:
-        pytest.skip(str(error))
 
 
 def said(text: str, target: Any, verifier: Verifier | None = None, tests: Any = None) -> Score:
