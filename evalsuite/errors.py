@@ -37,3 +37,9 @@ class BudgetError(EvalsuiteError):
     """A token or cost budget is spent. What is logged stays; the run is incomplete (exit 3)."""
 
     exit_code = 3
+
+
+class NotComparableError(EvalsuiteError):
+    """Two runs that do not measure the same thing: other questions, prompt, sampling or verifier (exit 12)."""
+
+    exit_code = 12

@@ -22,7 +22,7 @@ Target = Literal["population", "benchmark"]
 Floats = NDArray[np.float64]
 
 _UPPER = 0.975  # intervals are two-sided 95 %
-_FEW, _TOO_FEW = 10, 5  # independent units below which an interval is doubtful, and below which there is none
+FEW, TOO_FEW = 10, 5  # independent units below which an interval is doubtful, and below which there is none
 _UNKNOWN_WITHIN = "no interval: the benchmark target needs 2 samples of every question, and more than k for a metric @k"
 
 
@@ -80,7 +80,7 @@ def aggregate(
     there = ~np.isnan(everything)
     v = everything[there]
     samples = _vector(samples_per_question, everything)[there]
-    labels = _labels(clusters, everything)[there]
+    labels = cluster_numbers(clusters, everything)[there]
     w = _weights(_vector(1.0 if weights is None else weights, everything)[there])
     groups = len(np.unique(labels))
     p = math.nan if not len(v) else float(v[0]) if (v == v[0]).all() else float((w * v).mean())
@@ -93,15 +93,15 @@ def aggregate(
     if not len(v):
         return result(math.nan, math.nan, math.nan, "none", "no question has a value")
     if target == "population":
-        se, df = _population_error(w * (v - p), labels, groups)
+        se, df = clustered_error(w * (v - p), labels, groups)
         units, unit = groups, "questions" if clusters is None else "clusters of questions"
     else:
         se, df = _benchmark_error(w**2 * _vector(within, everything)[there], samples)
         units, unit = len(v), "questions"
-    if math.isnan(se) or units < _TOO_FEW:
-        why = f"only {units} {unit}: no interval below {_TOO_FEW}" if units < _TOO_FEW else _UNKNOWN_WITHIN
+    if math.isnan(se) or units < TOO_FEW:
+        why = f"only {units} {unit}: no interval below {TOO_FEW}" if units < TOO_FEW else _UNKNOWN_WITHIN
         return result(se, math.nan, math.nan, "none", why)
-    notes = (f"only {units} {unit}: the interval is rough below {_FEW}",) if units < _FEW else ()
+    notes = (f"only {units} {unit}: the interval is rough below {FEW}",) if units < FEW else ()
     t = t_quantile(_UPPER, df)
     if v.min() < 0 or v.max() > 1:
         return result(se, p - t * se, p + t * se, "t", *notes)
@@ -141,6 +141,32 @@ def macro(aggregates: Sequence[Aggregate]) -> Aggregate:
     )
 
 
+def per_question(
+    scores: ArrayLike, samples: int | ArrayLike | None = None, within: ArrayLike | None = None
+) -> tuple[Floats, Floats, Floats]:
+    """(Q,) values, (Q,) samples behind each, (Q,) sampling variance of each (NaN where it is not known).
+
+    `scores` are (Q, K) single samples, NaN where one is missing: values are means and the variance is s^2/n. Or (Q,) values,
+    with `samples` (1 unless given) and `within` (unknown unless given). Raises ValueError for other shapes.
+    """
+    matrix = np.asarray(scores, dtype=float)
+    if matrix.ndim == 1:
+        return (
+            matrix,
+            _vector(1.0 if samples is None else samples, matrix),
+            _vector(math.nan if within is None else within, matrix),
+        )
+    if matrix.ndim != 2 or samples is not None or within is not None:
+        raise ValueError(f"scores of shape {matrix.shape}: (Q, K) samples, or (Q,) values with `samples` and `within`")
+    there = ~np.isnan(matrix)
+    n = there.sum(axis=1).astype(float)
+    filled = np.where(there, matrix, 0.0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = filled.sum(axis=1) / n
+        variance = (np.where(there, matrix - mean[:, None], 0.0) ** 2).sum(axis=1) / (n - 1) / n
+    return mean, n, np.where(n > 1, variance, math.nan)
+
+
 def wilson(p: float, n: float) -> tuple[float, float]:
     """Wilson's 95 % interval for a share `p` seen in `n` > 0 trials, not necessarily whole."""
     z2 = z_quantile(_UPPER) ** 2
@@ -149,8 +175,11 @@ def wilson(p: float, n: float) -> tuple[float, float]:
     return (0.0 if p == 0 else max(centre - half, 0.0)), (1.0 if p == 1 else min(centre + half, 1.0))
 
 
-def _population_error(residuals: Floats, labels: NDArray[np.int64], groups: int) -> tuple[float, float]:
-    """Cluster-robust SE of the mean and its df; NaN for a single cluster."""
+def clustered_error(residuals: Floats, labels: NDArray[np.int64], groups: int) -> tuple[float, float]:
+    """Cluster-robust standard error of a mean from its residuals (N,), and its df; NaN for a single cluster.
+
+    `labels` (N,) are cluster numbers from 0, of which there are `groups`.
+    """
     if groups < 2:
         return math.nan, math.nan
     sums = np.bincount(labels, residuals)
@@ -168,7 +197,7 @@ def _benchmark_error(within: Floats, samples: Floats) -> tuple[float, float]:
     return math.sqrt(total) / len(within), total**2 / float((within**2 / df).sum())
 
 
-def _labels(clusters: Sequence[Hashable] | None, values: Floats) -> NDArray[np.int64]:
+def cluster_numbers(clusters: Sequence[Hashable] | None, values: Floats) -> NDArray[np.int64]:
     """(Q,) cluster numbers; None as a label, and no clusters at all, mean that a question stands alone."""
     if clusters is None:
         return np.arange(len(values))

@@ -1,0 +1,1 @@
+"""The regression gate: compare with a baseline, decide, report."""

@@ -1,0 +1,64 @@
+"""Looking more than once: one critical value for all looks, so that looking often costs no false alarms (Pocock 1977).
+
+Test statistics of nested samples have the joint distribution of Brownian motion observed at their information fractions, so
+the chance that any of them passes a constant is an integral over the looks (Armitage, McPherson and Rowe 1969).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+
+from evalsuite.metrics.student import z_quantile
+
+_NODES, _FAR = 512, 8.5
+
+
+def information(samples: Sequence[float], fixed: float = math.inf) -> tuple[float, ...]:
+    """Information fractions of looks at which the candidate has `samples` (rising) per question and the baseline `fixed`.
+
+    The sampling variance at a look is proportional to 1/K + 1/K_baseline; information is its inverse, as a share of the last
+    look's. With both growing alike, or a baseline without noise (inf), it is K / K_last.
+    """
+    variance = [1 / k + 1 / fixed for k in samples]
+    return tuple(variance[-1] / v for v in variance)
+
+
+def crossing_probability(z: float, fractions: Sequence[float]) -> float:
+    """The chance that at any look at `fractions` (rising, in (0, 1]) a standard normal statistic without drift is >= `z`."""
+    if not fractions or any(b <= a for a, b in zip((0.0, *fractions), fractions)):
+        raise ValueError(f"information fractions must rise from above 0: {tuple(fractions)}")
+    x, w = np.polynomial.legendre.leggauss(_NODES)
+    stay, at, before = None, None, 0.0
+    for t in fractions:
+        sd, low, high = math.sqrt(t - before), -_FAR * math.sqrt(t), min(z, _FAR) * math.sqrt(t)
+        if high <= low:
+            return 1.0
+        nodes, weights = (high - low) / 2 * x + (high + low) / 2, (high - low) / 2 * w
+        if stay is None or at is None:
+            density = np.exp(-0.5 * (nodes / sd) ** 2) / (sd * math.sqrt(2 * math.pi))
+        else:
+            density = np.exp(-0.5 * ((nodes[:, None] - at[None, :]) / sd) ** 2) @ stay / (sd * math.sqrt(2 * math.pi))
+        at, stay, before = nodes, density * weights, t
+    assert stay is not None
+    return min(max(1 - float(stay.sum()), 0.0), 1.0)
+
+
+@lru_cache(maxsize=256)
+def constant(alpha: float, fractions: tuple[float, ...]) -> float:
+    """The critical value that a statistic without drift passes at any of the looks with chance `alpha` (one-sided).
+
+    For one look it is the normal quantile; for four looks at K = 2, 4, 8, 16 and alpha = .05 it is about 2.11.
+    """
+    if not 0 < alpha < 0.5:
+        raise ValueError(f"alpha {alpha} is outside (0, 0.5)")
+    if len(fractions) == 1:
+        return z_quantile(1 - alpha)
+    low, high = z_quantile(1 - alpha), z_quantile(1 - alpha / len(fractions)) + 1e-9
+    while high - low > 1e-10:
+        middle = (low + high) / 2
+        low, high = (middle, high) if crossing_probability(middle, fractions) > alpha else (low, middle)
+    return (low + high) / 2
