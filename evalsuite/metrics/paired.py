@@ -104,7 +104,8 @@ def compare(
         raise ValueError(f"{len(va)} questions in a and {len(vb)} in b: pairs need the same ones")
     labels = cluster_numbers(clusters, va)
     there = ~(np.isnan(va) | np.isnan(vb))
-    va, vb, na, nb, wa, wb, labels = (x[there] for x in (va, vb, na, nb, wa, wb, labels))
+    va, vb, na, nb, wa, wb = (x[there] for x in (va, vb, na, nb, wa, wb))
+    labels = labels[there]
     d, n = vb - va, int(there.sum())
     groups = len(np.unique(labels))
     close = np.isclose(d, 0.0, atol=1e-12)
@@ -126,7 +127,7 @@ def compare(
     if target == "benchmark" and n and bool(np.isnan(wa + wb).any()):
         raise ValueError("target 'benchmark' needs 2 samples of every question in both, and more than k for a metric @k")
     if units < TOO_FEW:
-        nothing = dict.fromkeys(("low", "high", "p", "se", "centre", "error", "df", "mde"), math.nan)
+        nothing: dict[str, Any] = dict.fromkeys(("low", "high", "p", "se", "centre", "error", "df", "mde"), math.nan)
         why = "no question has a value in both" if not n else f"only {units} {unit}: no interval below {TOO_FEW}"
         return Difference(**known, **nothing, notes=(why,))
     unit_step = 1 / min(float(na.mean()), float(nb.mean()))
