@@ -15,6 +15,10 @@ from collections.abc import Sequence
 COMMANDS = {
     "run": "evaluate a model on tasks",
     "score": "verify recorded completions again, without a model",
+    "compare": "is the difference between runs real? paired by question",
+    "power": "how many questions and samples find a difference of a given size",
+    "baseline": "keep a run as a small baseline that can be committed",
+    "gate": "pass, fail or inconclusive: a regression gate for CI",
     "tasks": "list, show, test and pin tasks",
     "export": "write a run as lm-eval, CSV or Parquet files",
     "convert": "turn recorded completions into rows that --model replay:FILE reads",
@@ -29,8 +33,9 @@ examples:
   evalsuite run --model openai:gpt-4.1-mini --tasks suite:math --limit 20
   evalsuite tasks list
 
-exit codes: 0 complete, 2 usage, 3 incomplete, 4 backend not available, 10 verdicts changed,
-            130 interrupted (the same command goes on), 1 a bug of ours
+exit codes: 0 complete, 2 usage, 3 incomplete, 4 backend not available, 130 interrupted (the same command goes on),
+            10 verdicts changed (score --diff) or a regression (gate), 12 not comparable (compare, gate),
+            gate also 11 inconclusive, 13 infrastructure errors, 14 budget spent; 1 a bug of ours
 """
 
 

@@ -1,0 +1,1 @@
+"""Runs compared question by question."""
