@@ -27,13 +27,13 @@ _SAMPLING = {
 }
 
 
-def add_model(parser: argparse.ArgumentParser) -> None:
+def add_model(parser: argparse.ArgumentParser, required: bool = True) -> None:
     """--model and what belongs to it."""
     group = parser.add_argument_group("the model")
     group.add_argument(
         "--model",
         "-m",
-        required=True,
+        required=required,
         metavar="MODEL",
         nargs="+",
         help="a checkpoint path, hub id, glob or folder of checkpoints; BACKEND:TARGET with hf, vllm, openai, replay or "
@@ -122,14 +122,14 @@ def settings(args: argparse.Namespace) -> Settings:
     from evalsuite.plan import Settings
     from evalsuite.sources import Where
 
-    metrics = tuple(_split(args.metrics)) if args.metrics else None
+    metrics = tuple(words(args.metrics)) if args.metrics else None
     return Settings(
         repeats=args.repeats,
         limit=args.limit,
         num_fewshot=args.num_fewshot,
         sampling=_sampling(parse_args(args.gen_kwargs, "--gen_kwargs"), args),
         metrics=metrics,
-        extra_metrics=tuple(f"pass@{k}" for k in _split(args.k)),
+        extra_metrics=tuple(f"pass@{k}" for k in words(args.k)),
         prompt=args.prompt,
         system=args.system_instruction,
         seed=args.seed,
@@ -144,7 +144,7 @@ def settings(args: argparse.Namespace) -> Settings:
 
 def task_names(args: argparse.Namespace) -> list[str]:
     """The words of --tasks."""
-    return _split(args.tasks)
+    return words(args.tasks)
 
 
 def folder(given: str | None) -> Path | None:
@@ -242,7 +242,8 @@ def _sampling(given: dict[str, Any], args: argparse.Namespace) -> dict[str, Any]
     return out
 
 
-def _split(text: str | None) -> list[str]:
+def words(text: str | None) -> list[str]:
+    """The parts of a comma separated flag."""
     return [word.strip() for word in (text or "").split(",") if word.strip()]
 
 
@@ -251,6 +252,18 @@ def positive(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+    return value
+
+
+def points(text: str) -> float:
+    """An argument that is a difference of scores, in (0, 1]: `3pp`, `3%` or `0.03`."""
+    number = text.strip().lower().removesuffix("pp").removesuffix("%").strip()
+    try:
+        value = float(number) / (1 if number == text.strip().lower() else 100)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no difference: write 3pp, 3% or 0.03")
     return value
 
 

@@ -1,0 +1,55 @@
+"""What a gate has spent, and whether the next look fits."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from evalsuite.gate.candidate import Candidate
+
+if TYPE_CHECKING:
+    from evalsuite.gate.state import Gate
+
+
+def count(gate: Gate, candidate: Candidate) -> None:
+    """Take note of what the candidate has used so far, earlier runs of the same gate included."""
+    numbers = list(candidate.numbers.values())
+    gate.used = {
+        "samples": sum(r.n_questions * r.repeats for r in numbers),
+        "tokens": sum(r.completion_tokens + r.prompt_tokens for r in numbers),
+        "cost": sum(r.cost + r.judge_cost for r in numbers),
+    }
+
+
+def exceeds(gate: Gate, candidate: Candidate, more: Mapping[str, int]) -> str:
+    """Which limit of the budget the next look would pass, with `more` samples by task. Nothing where it fits.
+
+    A sample is expected to cost what this candidate's did so far; at the first look, what the baseline's did.
+    """
+    budget, minutes = gate.profile.budget, (time.monotonic() - gate.began) / 60
+    tokens = cost = 0.0
+    for name, samples in more.items():
+        known = candidate.numbers.get(name)
+        if known is None:
+            tokens += samples * _baseline_tokens(gate, name)
+        else:
+            had = known.n_questions * known.repeats
+            tokens += samples * (known.completion_tokens + known.prompt_tokens) / had
+            cost += samples * (known.cost + known.judge_cost) / had
+    pace = minutes / gate.used["samples"] if gate.used["samples"] else 0.0
+    for name, used, plus, limit in (
+        ("tokens", gate.used["tokens"], tokens, budget.tokens),
+        ("usd", gate.used["cost"], cost, budget.usd),
+        ("minutes", minutes, pace * sum(more.values()), budget.minutes),
+    ):
+        if limit is not None and used + plus > limit:
+            return f"{name}: {used:,.4g} used, the next look would take about {plus:,.4g} more, and the limit is {limit:,.4g}"
+    return ""
+
+
+def _baseline_tokens(gate: Gate, task: str) -> float:
+    """Mean completion tokens of the baseline's samples; 0 where its backend did not count."""
+    tokens = [t for t in gate.baseline.rollup(task).completion_tokens.tolist() if not math.isnan(t)]
+    return sum(tokens) / len(tokens) if tokens else 0.0

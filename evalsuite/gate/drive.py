@@ -1,0 +1,51 @@
+"""One gate, from the verifier check to gate.json."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from evalsuite.gate.result import Side, age, result
+from evalsuite.gate.state import ERROR, NOT_COMPARABLE, Gate
+from evalsuite.gate.verify import VerifierCheck, check_verifiers
+
+
+def run_gate(gate: Gate, candidate: Side) -> dict[str, Any]:
+    """Verify the baseline again, measure the candidate, decide. Returns what gate.json holds."""
+    _mind_age(gate)
+    if gate.open:
+        gate.check = _verify(gate)
+        for task in gate.open:
+            if why := gate.check.not_comparable.get(task.wanted.name):
+                task.settle(NOT_COMPARABLE, why)
+            elif why := gate.check.broken.get(task.wanted.name):
+                task.settle(ERROR, why)
+    if gate.check.changed:  # nothing is spent on a comparison under other rules
+        gate.notes.append(
+            "Verdicts of the baseline's own completions changed, so nothing was asked of a model. If the change is meant, make a "
+            "new baseline: evalsuite run --model replay:BASELINE, then evalsuite baseline set NAME RUN --replace."
+        )
+        for task in gate.open:
+            task.settle(ERROR, "not measured, because verdicts of the verifiers changed")
+    elif gate.open:
+        candidate.compare(gate)
+    return result(gate, candidate)
+
+
+def _verify(gate: Gate) -> VerifierCheck:
+    if not any((gate.baseline.run.path / "log").glob("*.jsonl*")):
+        return VerifierCheck(note="the baseline's completions are not here, so the verifiers were not checked (baseline fetch)")
+    gate.say(f"gate: verifying the completions of {gate.baseline.run.path.name} again")
+    return check_verifiers(
+        gate.baseline.run,
+        [t.wanted.name for t in gate.open],
+        judge=gate.judge,
+        data_dir=gate.access.data_dir,
+        offline=gate.access.offline,
+        include=gate.access.include,
+    )
+
+
+def _mind_age(gate: Gate) -> None:
+    days, limit = age(gate.baseline.manifest), gate.profile.max_age_days
+    if limit is not None and days is not None and days > limit:
+        gate.notes.append(f"The baseline is {days:.0f} days old, and max_age_days is {limit:g}: set a new one.")

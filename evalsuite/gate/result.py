@@ -1,0 +1,207 @@
+"""gate.json: the one source of the verdict, which every report is made from."""
+
+from __future__ import annotations
+
+import datetime
+import math
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from evalsuite.comparison.compare import Recorded, compare_task
+from evalsuite.comparison.fingerprint import mentions, mismatches
+from evalsuite.comparison.pairs import pair, values
+from evalsuite.gate.decide import FAIL, INCONCLUSIVE, Decision, decide
+from evalsuite.gate.state import AVG, ERROR, NOT_COMPARABLE, Gate, GateTask, only_asked
+from evalsuite.gate.weigh import floor, guards, need
+from evalsuite.manifest import now
+
+EXIT = {"pass": 0, "fail": 10, "inconclusive": 11, "not_comparable": 12, "error": 13, "budget": 14}
+
+
+class Side(Protocol):
+    """A candidate."""
+
+    def compare(self, gate: Gate) -> None:
+        """Measure what is open and decide."""
+        ...
+
+    def recorded(self) -> dict[str, Recorded]:
+        """The run of each task that was measured."""
+        ...
+
+    def about(self) -> dict[str, Any]:
+        """run_id, model and path."""
+        ...
+
+
+def result(gate: Gate, candidate: Side) -> dict[str, Any]:
+    """gate.json of a gate that has come to its end."""
+    decisions = gate.decide()
+    b = candidate.recorded()
+    today = datetime.date.today()
+    tasks = {t.wanted.name: _task_dict(gate, t, decisions.get(t.wanted.name), b.get(t.wanted.name)) for t in gate.tasks}
+    for name, row in tasks.items():
+        if gate.profile.quarantined(name, today):
+            row["notes"].append(f"in quarantine until {gate.profile.quarantine[name]}: reported, and cannot fail the gate")
+    verdict = _verdict(gate, {n: r for n, r in tasks.items() if not gate.profile.quarantined(n, today)})
+    exit_code = 0 if verdict == "inconclusive" and gate.profile.on_inconclusive == "warn" else EXIT[verdict]
+    limits = gate.profile.budget
+    return {
+        "schema": 1,
+        "verdict": verdict,
+        "exit_code": exit_code,
+        "profile": gate.profile.name,
+        "alpha": gate.profile.alpha,
+        "on_inconclusive": gate.profile.on_inconclusive,
+        "baseline": _about(gate.baseline),
+        "anchor": _about(gate.anchor) if gate.anchor is not None else None,
+        "candidate": candidate.about(),
+        "verifier": gate.check.to_dict(),
+        "tasks": tasks,
+        "budget": {
+            **gate.used,
+            "minutes": (time.monotonic() - gate.began) / 60,
+            "limits": {"max_n": limits.max_n, "tokens": limits.tokens, "usd": limits.usd, "minutes": limits.minutes},
+            "spent": gate.spent,
+        },
+        "notes": [*gate.notes, *_mentions(gate, b)],
+        "started": gate.started,
+        "finished": now(),
+        "command": ["evalsuite", *sys.argv[1:]],
+    }
+
+
+def _task_dict(gate: Gate, task: GateTask, decision: Decision | None, b: Recorded | None) -> dict[str, Any]:
+    rule, row = task.wanted.rule, task.row
+    plan = task.wanted.plan
+    recorded = gate.baseline.manifest["tasks"].get(task.wanted.name, {})
+    out: dict[str, Any] = {
+        "label": plan.label if plan is not None else row.label if row is not None else recorded.get("label", task.wanted.name),
+        "verdict": task.verdict or INCONCLUSIVE,
+        "reason": task.reason,
+        "metric": "avg",
+        "margin": rule.margin,
+        "target": task.differences[-1].target if task.differences else rule.target,
+        "looks": task.looks,
+        "notes": task.notes,
+        **dict.fromkeys(
+            ("critical", "value", "lower", "upper", "p", "p_holm", "mean_a", "mean_b", "mde", "other", "anchor", "floor")
+        ),
+        **dict.fromkeys(("questions", "samples_a", "samples_b", "won", "lost", "same"), 0),
+        "guards": [],
+        "moved": [],
+        "need": "",
+    }
+    if row is None or b is None or task.pairs is None or not task.differences:
+        return out
+    d = task.differences[-1]
+    one, two = gate.baseline.rollup(task.wanted.name), b.rollup(task.wanted.name)
+    out |= {
+        "value": d.value,
+        "mean_a": d.mean_a,
+        "mean_b": d.mean_b,
+        "questions": d.n_questions,
+        "samples_a": row.samples_a,
+        "samples_b": row.samples_b,
+        "won": d.won,
+        "lost": d.lost,
+        "same": d.same,
+        "mde": d.mde,
+        "guards": guards(one, two, task.pairs, gate.profile.guards, gate.profile.alpha),
+        "floor": floor(values(two, AVG)[0], two, rule.floor),
+        "moved": [{"id": m.id, "a": m.a, "b": m.b} for m in row.moved],
+    }
+    if decision is not None:
+        out |= {
+            "critical": decision.critical,
+            "lower": decision.lower,
+            "upper": decision.upper,
+            "p": decision.p,
+            "p_holm": decision.p_holm,
+        }
+        rest = row.difference if d.target == "benchmark" else row.other
+        if rest is not None and not math.isnan(rest.error):
+            low, high = rest.bounds(decision.critical)
+            out["other"] = {"target": rest.target, "value": rest.value, "lower": low, "upper": high}
+        out["anchor"] = _against_anchor(gate, task, b, decision)
+        if out["verdict"] == INCONCLUSIVE and not math.isnan(d.error):
+            (_, wa), (_, wb) = values(one, AVG), values(two, AVG)
+            out["need"] = need(
+                wa[task.pairs.a],
+                wb[task.pairs.b],
+                (row.samples_a, row.samples_b),
+                d.error,
+                d.n_questions,
+                rule.margin,
+                decision.critical,
+            )
+    return _plain(out)
+
+
+def _against_anchor(gate: Gate, task: GateTask, b: Recorded, decision: Decision) -> dict[str, Any] | None:
+    """The same rule against the pinned anchor, so that small steps down cannot add up."""
+    name = task.wanted.name
+    if gate.anchor is None or name not in gate.anchor.manifest.get("tasks", {}):
+        return None
+    fields = {f for f in mismatches(gate.anchor.manifest, b.manifest, name) if f not in ("data", *gate.allow)}
+    pairs = only_asked(pair(gate.anchor.rollup(name), b.rollup(name)), task.wanted)
+    if (fields and "all" not in gate.allow) or not len(pairs.a) or pairs.only_b:
+        task.notes.append(f"not comparable with the anchor: {', '.join(sorted(fields)) or 'other questions'}")
+        return None
+    row = compare_task(gate.anchor, b, name, AVG, pairs, "population")
+    d = row.other if task.wanted.rule.target == "benchmark" and row.other is not None else row.difference
+    found = decide({name: [d]}, {name: task.wanted.rule.margin}, {name: gate.fractions(task)}, gate.profile.alpha)[name]
+    return {"value": d.value, "lower": found.lower, "upper": found.upper, "p": found.p, "verdict": found.verdict}
+
+
+def _verdict(gate: Gate, tasks: Mapping[str, Mapping[str, Any]]) -> str:
+    verdicts = {row["verdict"] for row in tasks.values()}
+    broken = any(not g["ok"] for row in tasks.values() for g in row["guards"])
+    low = any(row["floor"] is not None and not row["floor"]["ok"] for row in tasks.values())
+    drifted = any(row["anchor"] is not None and row["anchor"]["verdict"] == FAIL for row in tasks.values())
+    if FAIL in verdicts or broken or low or drifted or gate.check.changed:
+        return "fail"
+    if ERROR in verdicts or gate.check.status == "error":
+        return "error"
+    if NOT_COMPARABLE in verdicts:
+        return "not_comparable"
+    if INCONCLUSIVE in verdicts or not verdicts:
+        return "budget" if gate.spent else "inconclusive"
+    return "pass"
+
+
+def _mentions(gate: Gate, b: Mapping[str, Recorded]) -> list[str]:
+    found = dict.fromkeys(text for side in b.values() for text in mentions(gate.baseline.manifest, side.manifest))
+    return [f"differs, and should not matter: {'; '.join(found)}"] if found else []
+
+
+def _about(run: Recorded) -> dict[str, Any]:
+    block = run.manifest.get("baseline", {})
+    return {
+        "name": block.get("name", run.run.path.name),
+        "run_id": run.manifest.get("run_id", run.run.path.name),
+        "model": run.name,
+        "path": str(run.run.path),
+        "set_at": block.get("set_at", run.manifest.get("finished")),
+        "age_days": age(run.manifest),
+    }
+
+
+def age(manifest: Mapping[str, Any]) -> float | None:
+    """Days since the baseline was set, or its run ended."""
+    stamp = manifest.get("baseline", {}).get("set_at") or manifest.get("finished")
+    if not stamp:
+        return None
+    then = datetime.datetime.strptime(stamp, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=datetime.UTC)
+    return (datetime.datetime.now(datetime.UTC) - then).total_seconds() / 86400
+
+
+def _plain(value: Any) -> Any:
+    """JSON form: NaN is null, tuples are lists."""
+    if isinstance(value, Mapping):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

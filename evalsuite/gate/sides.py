@@ -1,0 +1,148 @@
+"""The two kinds of candidate: a run that is there, and a model that is asked look by look."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evalsuite.comparison.compare import Recorded
+from evalsuite.comparison.fingerprint import mismatches
+from evalsuite.comparison.pairs import Pairs, pair
+from evalsuite.errors import EvalsuiteError, UsageError
+from evalsuite.gate.budget import count, exceeds
+from evalsuite.gate.candidate import Candidate, differing, make_plan
+from evalsuite.gate.config import schedule
+from evalsuite.gate.decide import INCONCLUSIVE
+from evalsuite.gate.state import ERROR, NOT_COMPARABLE, TOLERATED, Gate, GateTask, only_asked
+
+if TYPE_CHECKING:
+    from evalsuite.models import ModelRef
+    from evalsuite.progress import Progress
+
+
+class RunCandidate:
+    """A run that is there already: one look, at what it has."""
+
+    def __init__(self, run: Recorded) -> None:
+        self.run = run
+
+    def compare(self, gate: Gate) -> None:
+        """Measure and decide. A run that did not end is our failure, never a verdict on the model."""
+        manifest, name = self.run.manifest, self.run.run.path.name
+        status = manifest.get("status", "unknown")
+        for task in gate.open:
+            wanted = task.wanted.name
+            if status not in ("done", "failed"):
+                task.settle(ERROR, f"run {name} is {status}: it did not end. Run its command again to finish it")
+                continue
+            if wanted not in manifest["tasks"]:
+                task.settle(NOT_COMPARABLE, f"run {name} has no task {wanted}; it has {', '.join(manifest['tasks'])}")
+                continue
+            try:
+                pairs = pair(gate.baseline.rollup(wanted), self.run.rollup(wanted))
+            except UsageError as error:
+                task.settle(ERROR, str(error))
+                continue
+            fields = mismatches(gate.baseline.manifest, manifest, wanted)
+            fields.pop("data", None)
+            if not gate.permits(task, fields):
+                continue
+            if "data" in gate.allow or "all" in gate.allow:
+                pairs = Pairs(pairs.a, pairs.b, (), (), pairs.edited)
+            gate.measure(task, self.run, only_asked(pairs, task.wanted), int(self.run.rollup(wanted).n.max(initial=0)))
+        gate.decide()
+
+    def recorded(self) -> dict[str, Recorded]:
+        """The run of each task."""
+        return {name: self.run for name in self.run.manifest.get("tasks", {})}
+
+    def about(self) -> dict[str, Any]:
+        """For gate.json."""
+        return {"run_id": self.run.run.path.name, "model": self.run.name, "path": str(self.run.run.path)}
+
+
+class ModelCandidate:
+    """A model that is asked: look by look, until every task is decided or the budget ends."""
+
+    def __init__(self, ref: ModelRef, output: Path, *, fresh: bool = False, progress: Progress | None = None) -> None:
+        self.ref, self.output, self.fresh, self.progress = ref, output, fresh, progress
+        self.candidate: Candidate | None = None
+
+    def compare(self, gate: Gate) -> None:
+        """Check what can be checked before anything is spent, then look, decide, look again."""
+        for task in gate.open:
+            self._prepare(gate, task)
+        todo = gate.open
+        if not todo:
+            return
+        self.candidate = candidate = Candidate(self.ref, [t.wanted for t in todo], gate.judge, self.output, self.fresh)
+        samples = {t.wanted.name: 0 for t in todo}
+        for number in range(max(len(t.planned) for t in todo)):
+            current = [t for t in todo if t.verdict in ("", INCONCLUSIVE) and number < len(t.planned)]
+            if not current:
+                return
+            more = {t.wanted.name: (t.planned[number] - samples[t.wanted.name]) * _questions(t) for t in current}
+            if reason := exceeds(gate, candidate, more):
+                gate.spent = reason
+                for task in current:
+                    if not task.differences:
+                        task.settle(INCONCLUSIVE, "the budget does not reach for the first look")
+                return
+            samples |= {t.wanted.name: t.planned[number] for t in current}
+            gate.say(f"gate: look {number + 1}: " + ", ".join(f"{t.wanted.name} n={samples[t.wanted.name]}" for t in current))
+            stopped = candidate.look({name: max(n, 1) for name, n in samples.items()}, self.progress)
+            count(gate, candidate)
+            for task in current:
+                if stopped and task.wanted.name not in candidate.runs:
+                    task.settle(ERROR, stopped)
+                    continue
+                b = Recorded(candidate.runs[task.wanted.name])
+                pairs = only_asked(pair(gate.baseline.rollup(task.wanted.name), b.rollup(task.wanted.name)), task.wanted)
+                task.verdict = ""
+                gate.measure(task, b, pairs, candidate.numbers[task.wanted.name].repeats)
+                if stopped and task.verdict == ERROR:
+                    task.reason = f"{stopped} ({task.reason})"
+            gate.decide()
+
+    def _prepare(self, gate: Gate, task: GateTask) -> None:
+        """The plan, its looks, and whether it asks what the baseline was asked."""
+        try:
+            make_plan(task.wanted, gate.baseline.manifest, gate.profile.sampling, gate.access)
+        except UsageError as error:
+            task.settle(NOT_COMPARABLE, str(error))
+            return
+        except EvalsuiteError as error:
+            task.settle(ERROR, str(error))
+            return
+        if not gate.permits(task, differing(task.wanted, gate.baseline.manifest, gate.judge)):
+            return
+        plan = task.wanted.plan
+        assert plan is not None
+        known = set(gate.baseline.rollup(task.wanted.name).digests)
+        strange = [s.id for s in plan.samples if s.digest() not in known]
+        if len(strange) > TOLERATED * len(plan.samples) and not {"data", "all"} & set(gate.allow):
+            task.settle(
+                NOT_COMPARABLE,
+                f"{len(strange)} of {len(plan.samples)} questions are not in the baseline, such as {', '.join(strange[:3])}: "
+                "its data has changed",
+            )
+        task.planned = schedule(task.wanted.rule.n, max(task.wanted.rule.max_n, task.wanted.rule.n))
+
+    def recorded(self) -> dict[str, Recorded]:
+        """The run of each task that was measured."""
+        runs = self.candidate.runs if self.candidate is not None else {}
+        return {name: Recorded(run) for name, run in runs.items()}
+
+    def about(self) -> dict[str, Any]:
+        """For gate.json."""
+        runs = list(dict.fromkeys(str(r.path) for r in self.candidate.runs.values())) if self.candidate is not None else []
+        return {
+            "run_id": ", ".join(Path(r).name for r in runs) or None,
+            "model": self.ref.name,
+            "path": ", ".join(runs) or None,
+        }
+
+
+def _questions(task: GateTask) -> int:
+    assert task.wanted.plan is not None
+    return len(task.wanted.plan.samples)
