@@ -25,7 +25,9 @@ A run with new verdicts on disk: evalsuite run --model replay:RUN --tasks TASKS
 def configure(parser: argparse.ArgumentParser) -> None:
     """Flags of `evalsuite score`."""
     parser.epilog = EPILOG
-    parser.add_argument("what", metavar="RUN|FILE", help="a run directory, a run id, or a JSONL file of completions")
+    parser.add_argument(
+        "what", metavar="RUN|FILE", help="a run directory, a run id, a baseline, or a JSONL file of completions"
+    )
     parser.add_argument("--task", metavar="TASKS", help="score against these tasks (default for a run: all of its tasks)")
     parser.add_argument("--verifier", metavar="NAME", help="score a file whose rows have a target: math, choice, text, ...")
     parser.add_argument("--diff", action="store_true", help="list verdicts that changed; exit 10 if any did")
@@ -44,10 +46,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Score, print, and with --diff list what changed."""
+    from evalsuite.baseline import find_run
     from evalsuite.errors import UsageError
     from evalsuite.plan import Settings
     from evalsuite.rescore import rescore_file, rescore_run, score_rows
-    from evalsuite.runlog import RunDir
     from evalsuite.sources import Where
 
     options.unsafe(args)
@@ -69,7 +71,7 @@ def main(args: argparse.Namespace) -> int:
         if args.verifier:
             raise UsageError("--verifier goes with a file; a run is scored by its tasks' own verifiers")
         _refuse(args, ("limit", "repeats"), "a run is scored as it was recorded")
-        run = RunDir.find(args.what, Path(args.output_path))
+        run = find_run(args.what, Path(args.output_path), Path("results/baselines"))
         result, changes = rescore_run(run, tasks, judge, data_dir=folder, offline=args.offline, include=args.include_path)
     if args.json:
         print(json.dumps(result.to_dict() | {"changed": [str(c) for c in changes]}, indent=1))

@@ -6,10 +6,13 @@ foreign JSONL readers turn a torn last line into a phantom row. So appending and
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import gzip
 import json
 import os
 import time
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -108,11 +111,12 @@ def cut_torn_tail(path: Path) -> int:
 
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Every whole line of a log file, header included; an unfinished last line is left out.
+    """Every whole line of a log file, header included; an unfinished last line is left out. `.gz` is decompressed.
 
-    Raises UsageError, naming file and line, where a whole line is not a JSON object.
+    Raises UsageError, naming file and line, where a whole line is not a JSON object, and naming the file where a gzipped one
+    is cut off or damaged: it was written in one piece, so nothing of it is to be trusted.
     """
-    with open(path, "rb") as file:
+    with _open(path) as file:
         for number, line in enumerate(file, 1):
             if not line.endswith(b"\n"):
                 return
@@ -120,3 +124,27 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
                 yield decode(line)
             except ValueError as error:
                 raise UsageError(f"{path}:{number}: not a log line ({error}). The file was edited or damaged") from None
+
+
+@contextlib.contextmanager
+def _open(path: Path) -> Iterator[Iterator[bytes]]:
+    """The lines of a file as bytes."""
+    if path.suffix != ".gz":
+        with open(path, "rb") as file:
+            yield file
+        return
+    with gzip.open(path, "rb") as packed:
+        yield _unpacked(packed, path)
+
+
+def _unpacked(file: gzip.GzipFile, path: Path) -> Iterator[bytes]:
+    line = b""
+    try:
+        for line in file:
+            if not line.endswith(b"\n"):
+                break
+            yield line
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise UsageError(f"{path} cannot be decompressed ({error}): it is cut off or damaged; restore it") from None
+    if not line.endswith(b"\n"):  # gzip reads an empty file as empty contents
+        raise UsageError(f"{path} is empty or cut off; restore it")

@@ -89,12 +89,33 @@ class RunDir:
         return LogWriter(self.path / "log" / f"{slug(task)}.{writer}.jsonl", {"task": task, "run": self.path.name})
 
     def rows(self, task: str) -> Iterator[dict[str, Any]]:
-        """Log rows of one task, in order of writing: `{"id", "i", "seed", "completion"?, "score"?, "error"?}`."""
-        for path in sorted((self.path / "log").glob(f"{slug(task)}.*.jsonl")):
+        """Log rows of one task, in order of writing: `{"id", "i", "seed", "completion"?, "score"?, "error"?}`.
+
+        Reads `.jsonl` and, as baselines have them, `.jsonl.gz`. Raises UsageError for a damaged file, and for a baseline whose
+        completions of this task are not in it.
+        """
+        name, folder = slug(task), self.path / "log"
+        paths = sorted([*folder.glob(f"{name}.*.jsonl"), *folder.glob(f"{name}.*.jsonl.gz")])
+        if not paths:
+            self._refuse_absent(task)
+        for path in paths:
             lines = read_lines(path)
             header = next(lines, None)
             if header is not None and header.get("task") == task:
                 yield from lines
+
+    def _refuse_absent(self, task: str) -> None:
+        """Raises UsageError where this is a baseline that has completions of `task`, but not in itself."""
+        baseline = self.manifest().get("baseline")
+        if baseline is None or task not in baseline["completions"]:
+            return
+        advice = (
+            f"they are kept in {baseline['fetch']}; bring them with: "
+            f"evalsuite baseline fetch {baseline['name']} --dir {self.path.parent}"
+            if baseline["fetch"]
+            else "restore its log folder"
+        )
+        raise UsageError(f"baseline {baseline['name']} does not hold its completions of {task!r}: {advice}")
 
     def tasks(self) -> list[str]:
         """Names of the tasks in the manifest, in the order they were asked for."""

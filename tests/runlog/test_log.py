@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gzip
 import json
 import os
 import signal
@@ -160,3 +161,43 @@ def test_task_rows_are_kept_apart(tmp_path):
     assert [r["id"] for r in run.rows("a:b")] == ["a:b"]
     assert [r["id"] for r in run.rows("a-b")] == ["a-b"]
     assert json.dumps(list(run.rows("a"))) == "[]"
+
+
+def packed(rows):
+    return gzip.compress(b"".join(json.dumps(r).encode() + b"\n" for r in rows), mtime=0)
+
+
+def test_gzipped_logs_are_read_beside_plain_ones(tmp_path):
+    run = RunDir(tmp_path / "r")
+    (run.path / "log").mkdir(parents=True)
+    (run.path / "log" / "t.0.jsonl.gz").write_bytes(
+        packed([{"schema": 1, "task": "t"}, {"id": "a", "i": 0, "text": "é\ud800"}])
+    )
+    (run.path / "log" / "t2.0.jsonl.gz").write_bytes(packed([{"schema": 1, "task": "t2"}, {"id": "other"}]))
+    assert list(run.rows("t")) == [{"id": "a", "i": 0, "text": "é\ud800"}]
+    writer = run.writer("t", "1")
+    writer.append([{"id": "b", "i": 0}])
+    writer.close()
+    assert [r["id"] for r in run.rows("t")] == ["a", "b"]
+
+
+def test_a_gzipped_log_that_is_cut_off_or_damaged_is_named(tmp_path):
+    path = tmp_path / "t.0.jsonl.gz"
+    whole = packed([{"task": "t"}, *({"id": str(i), "text": "x" * i} for i in range(50))])
+    for size in range(len(whole)):
+        path.write_bytes(whole[:size])
+        with pytest.raises(UsageError, match=r"t\.0\.jsonl\.gz .*restore it"):
+            list(read_lines(path))
+    for at in range(len(whole)):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
+        try:
+            assert len(list(read_lines(path))) == 51  # a byte of the header that says nothing, such as the time
+        except UsageError as error:
+            assert "t.0.jsonl.gz" in str(error)
+    for contents in (b"version https://git-lfs.github.com/spec/v1\n", gzip.compress(b'{"task": "t"}\n{"id": "a"}')):
+        path.write_bytes(contents)
+        with pytest.raises(UsageError, match="restore it"):
+            list(read_lines(path))
+    path.write_bytes(gzip.compress(b'{"task": "t"}\nnot json\n'))
+    with pytest.raises(UsageError, match=r"jsonl\.gz:2"):
+        list(read_lines(path))
