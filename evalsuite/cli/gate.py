@@ -167,7 +167,7 @@ def _report(found: dict[str, Any], args: argparse.Namespace) -> int:
 
     folder = Path(args.report_dir)
     write_atomically(folder / "gate.json", json.dumps(found, indent=1).encode())
-    write_atomically(folder / "gate.md", markdown(found).encode("utf-8", "backslashreplace"))
+    write_atomically(folder / "gate.md", markdown(found, found["profile"]).encode("utf-8", "backslashreplace"))
     write_atomically(folder / "junit.xml", junit(found))
     write_step_summary(found)
     if os.environ.get("GITHUB_ACTIONS") == "true":

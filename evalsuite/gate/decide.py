@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from evalsuite.metrics.multiple import holm
 from evalsuite.metrics.paired import Difference
-from evalsuite.metrics.sequential import constant, crossing_probability
+from evalsuite.metrics.sequential import crossing_probability, pocock_constant
 
 PASS, FAIL, INCONCLUSIVE, IMPROVED = "PASS", "FAIL", "INCONCLUSIVE", "IMPROVED"
 
@@ -51,7 +51,7 @@ def decide(
     p, critical = {}, {}
     for task, seen in looks.items():
         fractions = tuple(planned[task])
-        critical[task] = constant(alpha, fractions)
+        critical[task] = pocock_constant(alpha, fractions)
         worst = max((-d.z() for d in seen if not math.isnan(d.error)), default=math.nan)
         p[task] = math.nan if math.isnan(worst) else crossing_probability(worst, fractions)
     adjusted = dict(zip(looks, holm([p[task] for task in looks]).tolist()))
@@ -76,14 +76,21 @@ def decide(
 
 
 def _verdict(lower: float, upper: float, margin: float, p: float, p_holm: float, alpha: float) -> tuple[str, str]:
-    low, high, m = (f"{100 * x:+.1f}" for x in (lower, upper, -margin))
+    low, high, m = (f"{100 * x:.3g}" for x in (lower, upper, margin))
     if lower > 0:
-        return IMPROVED, f"better by at least {100 * lower:.1f} points"
+        return IMPROVED, f"better by at least {low} points"
     if lower > -margin:
-        drop = f", though a drop of at least {-100 * upper:.1f} points is significant" if upper < 0 and p <= alpha else ""
-        return PASS, f"not worse than {m} points (at least {low}){drop}"
+        drop = (
+            f"; a drop of at least {100 * -upper:.2g} points is significant, and within the margin"
+            if upper < 0 and p <= alpha
+            else ""
+        )
+        return PASS, f"a drop of {m} points is ruled out (at worst {low}){drop}"
     if upper < 0 and p_holm <= alpha:
-        return FAIL, f"worse: at most {high} points (p = {p_holm:.2g})"
+        return FAIL, f"worse by at least {100 * -upper:.2g} points (p = {p_holm:.2g})"
     if upper < 0:
-        return INCONCLUSIVE, f"looks worse ({low} to {high} points), but not significantly so over all tasks (p = {p_holm:.2g})"
-    return INCONCLUSIVE, f"between {low} and {high} points: neither a drop beyond {m} nor a drop at all can be ruled out"
+        return (
+            INCONCLUSIVE,
+            f"between {low} and {high} points: looks worse, but not significantly so over all tasks (p = {p_holm:.2g})",
+        )
+    return INCONCLUSIVE, f"between {low} and {high} points: neither is a drop of {m} points ruled out, nor is any drop shown"

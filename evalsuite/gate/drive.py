@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from evalsuite.gate.result import Side, age, result
+from evalsuite.baseline import describe, fetch, has_completions
+from evalsuite.errors import EvalsuiteError
+from evalsuite.gate.result import Side, result
 from evalsuite.gate.state import ERROR, NOT_COMPARABLE, Gate
+from evalsuite.gate.verify import ERROR as UNVERIFIED
 from evalsuite.gate.verify import VerifierCheck, check_verifiers
 
 
@@ -32,11 +35,18 @@ def run_gate(gate: Gate, candidate: Side) -> dict[str, Any]:
 
 
 def _verify(gate: Gate) -> VerifierCheck:
-    if not any((gate.baseline.run.path / "log").glob("*.jsonl*")):
-        return VerifierCheck(note="the baseline's completions are not here, so the verifiers were not checked (baseline fetch)")
-    gate.say(f"gate: verifying the completions of {gate.baseline.run.path.name} again")
+    run = gate.baseline.run
+    if not has_completions(run):
+        block = gate.baseline.manifest.get("baseline") or {}
+        if not block.get("fetch"):
+            return VerifierCheck(note="the baseline's completions are not here, so the verifiers were not checked")
+        try:
+            fetch(run, say=gate.say)
+        except EvalsuiteError as error:
+            return VerifierCheck(status=UNVERIFIED, note=f"the baseline's completions cannot be fetched: {error}")
+    gate.say(f"gate: verifying the completions of {run.path.name} again")
     return check_verifiers(
-        gate.baseline.run,
+        run,
         [t.wanted.name for t in gate.open],
         judge=gate.judge,
         data_dir=gate.access.data_dir,
@@ -46,6 +56,6 @@ def _verify(gate: Gate) -> VerifierCheck:
 
 
 def _mind_age(gate: Gate) -> None:
-    days, limit = age(gate.baseline.manifest), gate.profile.max_age_days
+    days, limit = describe(gate.baseline.run)["age_days"], gate.profile.max_age_days
     if limit is not None and days is not None and days > limit:
         gate.notes.append(f"The baseline is {days:.0f} days old, and max_age_days is {limit:g}: set a new one.")

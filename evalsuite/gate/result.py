@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from evalsuite.baseline import describe
 from evalsuite.comparison.compare import Recorded, compare_task
 from evalsuite.comparison.fingerprint import mentions, mismatches
 from evalsuite.comparison.pairs import pair, values
@@ -55,8 +56,8 @@ def result(gate: Gate, candidate: Side) -> dict[str, Any]:
         "profile": gate.profile.name,
         "alpha": gate.profile.alpha,
         "on_inconclusive": gate.profile.on_inconclusive,
-        "baseline": _about(gate.baseline),
-        "anchor": _about(gate.anchor) if gate.anchor is not None else None,
+        "baseline": describe(gate.baseline.run),
+        "anchor": describe(gate.anchor.run) if gate.anchor is not None else None,
         "candidate": candidate.about(),
         "verifier": gate.check.to_dict(),
         "tasks": tasks,
@@ -175,27 +176,6 @@ def _verdict(gate: Gate, tasks: Mapping[str, Mapping[str, Any]]) -> str:
 def _mentions(gate: Gate, b: Mapping[str, Recorded]) -> list[str]:
     found = dict.fromkeys(text for side in b.values() for text in mentions(gate.baseline.manifest, side.manifest))
     return [f"differs, and should not matter: {'; '.join(found)}"] if found else []
-
-
-def _about(run: Recorded) -> dict[str, Any]:
-    block = run.manifest.get("baseline", {})
-    return {
-        "name": block.get("name", run.run.path.name),
-        "run_id": run.manifest.get("run_id", run.run.path.name),
-        "model": run.name,
-        "path": str(run.run.path),
-        "set_at": block.get("set_at", run.manifest.get("finished")),
-        "age_days": age(run.manifest),
-    }
-
-
-def age(manifest: Mapping[str, Any]) -> float | None:
-    """Days since the baseline was set, or its run ended."""
-    stamp = manifest.get("baseline", {}).get("set_at") or manifest.get("finished")
-    if not stamp:
-        return None
-    then = datetime.datetime.strptime(stamp, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=datetime.UTC)
-    return (datetime.datetime.now(datetime.UTC) - then).total_seconds() / 86400
 
 
 def _plain(value: Any) -> Any:

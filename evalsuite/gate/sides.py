@@ -29,11 +29,15 @@ class RunCandidate:
     def compare(self, gate: Gate) -> None:
         """Measure and decide. A run that did not end is our failure, never a verdict on the model."""
         manifest, name = self.run.manifest, self.run.run.path.name
-        status = manifest.get("status", "unknown")
+        try:
+            self.run.require_ended()
+            crashed = ""
+        except UsageError as error:
+            crashed = str(error)
         for task in gate.open:
             wanted = task.wanted.name
-            if status not in ("done", "failed"):
-                task.settle(ERROR, f"run {name} is {status}: it did not end. Run its command again to finish it")
+            if crashed:
+                task.settle(ERROR, crashed)
                 continue
             if wanted not in manifest["tasks"]:
                 task.settle(NOT_COMPARABLE, f"run {name} has no task {wanted}; it has {', '.join(manifest['tasks'])}")

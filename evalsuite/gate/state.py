@@ -93,13 +93,8 @@ class Gate:
     def measure(self, task: GateTask, b: Recorded, pairs: Pairs, looked: int) -> None:
         """Add one look: the row, the difference under the rule's target, and what makes it void."""
         task.pairs, task.row = pairs, compare_task(self.baseline, b, task.wanted.name, AVG, pairs, "population")
-        wants = task.wanted.rule.target
-        if wants == "benchmark" and task.row.other is None:
-            note = "one sample per question: the interval is for new questions of this kind (target: population)"
-            task.notes += [note] * (note not in task.notes)
-        main = task.row.other if wants == "benchmark" and task.row.other is not None else task.row.difference
         task.looks.append(looked)
-        task.differences.append(main)
+        task.differences.append(self._under_target(task, task.row))
         missing, rates = task.row.missing, (task.row.rates_a, task.row.rates_b)
         alone = (missing.only_a + missing.only_b) / max(missing.only_a + missing.only_b + len(pairs.a), 1)
         if alone > TOLERATED:
@@ -116,6 +111,20 @@ class Gate:
                 f"samples or questions are missing: whatever they were worth, the difference lies between "
                 f"{100 * missing.low:+.1f} and {100 * missing.high:+.1f} points"
             )
+
+    def _under_target(self, task: GateTask, row: Row) -> Difference:
+        """The difference under the rule's target, or the population's where that cannot be had."""
+        if task.wanted.rule.target == "population":
+            return row.difference
+        if row.other is None:
+            why = "one sample per question, so the interval is for new questions of this kind (target: population)"
+        elif row.difference.same == row.difference.n_questions:
+            # The same answers, replayed or drawn with the same seeds: independent draws would not agree like this.
+            why = "no question changed, so the two are not independent draws (target: population)"
+        else:
+            return row.other
+        task.notes += [why] * (why not in task.notes)
+        return row.difference
 
     def decide(self) -> dict[str, Decision]:
         """Verdicts of everything that has been measured; settles what is decided."""
