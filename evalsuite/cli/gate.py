@@ -139,8 +139,12 @@ def _profile(args: argparse.Namespace) -> Profile:
 def _baseline(args: argparse.Namespace, name: str, profile: Profile) -> Recorded:
     from evalsuite.baseline import find_run
     from evalsuite.comparison.compare import Recorded
+    from evalsuite.errors import UsageError
 
-    return Recorded(find_run(name, Path(args.output_path), profile.baselines_dir))
+    try:
+        return Recorded(find_run(name, Path(args.output_path), profile.baselines_dir))
+    except UsageError as error:
+        raise UsageError(f"{error}. Make a baseline with: evalsuite baseline set {name} RUN") from None
 
 
 def _candidate(args: argparse.Namespace) -> Side:

@@ -57,7 +57,7 @@ def wanted_tasks(profile: Profile, baseline: Mapping[str, Any], access: Access, 
     for entry in profile.tasks:
         names = [entry.spec] if entry.spec in known else list(registry.select([entry.spec], access.include).tasks)
         for name in names:
-            found[name] = Wanted(name=name, rule=dataclasses.replace(profile.rule(name, entry.spec), limit=entry.limit))
+            found[name] = Wanted(name=name, rule=profile.rule(name, entry.spec))
     if tasks:
         for name in tasks:
             if name not in found:
@@ -134,6 +134,8 @@ class Candidate:
                     max_errors="100%",  # how many are too many is the gate's to say
                     progress=progress,
                 )
+            except UsageError:
+                raise  # a wrong --model is no outage
             except EvalsuiteError as error:
                 return str(error)
             for plan in plans:

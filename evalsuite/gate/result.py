@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import math
+import re
 import sys
 import time
 from collections.abc import Mapping
@@ -19,6 +20,8 @@ from evalsuite.gate.weigh import floor, guards, need
 from evalsuite.manifest import now
 
 EXIT = {"pass": 0, "fail": 10, "inconclusive": 11, "not_comparable": 12, "error": 13, "budget": 14}
+
+_SECRET = re.compile(r"((?:api_?key|token|password)=)[^,]*", re.IGNORECASE)  # CI keeps gate.json where others read it
 
 
 class Side(Protocol):
@@ -45,6 +48,7 @@ def result(gate: Gate, candidate: Side) -> dict[str, Any]:
     tasks = {t.wanted.name: _task_dict(gate, t, decisions.get(t.wanted.name), b.get(t.wanted.name)) for t in gate.tasks}
     for name, row in tasks.items():
         if gate.profile.quarantined(name, today):
+            row["quarantined"] = gate.profile.quarantine[name].isoformat()
             row["notes"].append(f"in quarantine until {gate.profile.quarantine[name]}: reported, and cannot fail the gate")
     verdict = _verdict(gate, {n: r for n, r in tasks.items() if not gate.profile.quarantined(n, today)})
     exit_code = 0 if verdict == "inconclusive" and gate.profile.on_inconclusive == "warn" else EXIT[verdict]
@@ -70,7 +74,7 @@ def result(gate: Gate, candidate: Side) -> dict[str, Any]:
         "notes": [*gate.notes, *_mentions(gate, b)],
         "started": gate.started,
         "finished": now(),
-        "command": ["evalsuite", *sys.argv[1:]],
+        "command": ["evalsuite", *(_SECRET.sub(r"\1***", word) for word in sys.argv[1:])],
     }
 
 
@@ -168,7 +172,7 @@ def _verdict(gate: Gate, tasks: Mapping[str, Mapping[str, Any]]) -> str:
         return "error"
     if NOT_COMPARABLE in verdicts:
         return "not_comparable"
-    if INCONCLUSIVE in verdicts or not verdicts:
+    if INCONCLUSIVE in verdicts:
         return "budget" if gate.spent else "inconclusive"
     return "pass"
 

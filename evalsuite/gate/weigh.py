@@ -34,8 +34,8 @@ def guards(a: Rollup, b: Rollup, pairs: Pairs, limits: Guards, alpha: float) -> 
         out.append(
             {
                 "name": name,
-                "a": float(np.nanmean(unit[0])),
-                "b": float(np.nanmean(unit[1])),
+                "a": _mean(unit[0]),
+                "b": _mean(unit[1]),
                 "limit": shown if limit is not None else None,
                 "ok": not broken,
                 "enforced": limit is not None,
@@ -44,11 +44,11 @@ def guards(a: Rollup, b: Rollup, pairs: Pairs, limits: Guards, alpha: float) -> 
 
     tokens = a.completion_tokens[pairs.a], b.completion_tokens[pairs.b]
     ratio = limits.completion_tokens_ratio
-    scale = float(np.nanmean(tokens[0])) if (~np.isnan(tokens[0])).any() else 1.0
+    scale = max(_mean(tokens[0]), 1.0)
     row(
         "completion_tokens",
-        tokens[0] * (ratio or 1.0) / max(scale, 1.0),
-        tokens[1] / max(scale, 1.0),
+        tokens[0] * (ratio or 1.0) / scale,
+        tokens[1] / scale,
         tokens,
         ratio,
         f"{100 * ((ratio or 1) - 1):+.3g} %",
@@ -81,7 +81,7 @@ def need(
     wanted = margin / (critical + z_quantile(0.80))
     more_questions = math.ceil(questions * (spread / wanted) ** 2) if spread > 0 else questions
     asked = f"{more_questions} questions at these samples"
-    noise_a, noise_b = (float(np.nanmean(w)) * k if len(w) else math.nan for w, k in zip((within_a, within_b), samples))
+    noise_a, noise_b = (_mean(w) * k for w, k in zip((within_a, within_b), samples))
     if math.isnan(noise_a + noise_b):
         return f"about {asked}, or several samples per question"
     between = max(spread**2 * questions - noise_a / samples[0] - noise_b / samples[1], 0.0)
@@ -94,3 +94,9 @@ def need(
         return f"about {max(k, math.ceil(samples[1]) + 1)} samples per question of the candidate, or {asked}"
     k = math.ceil((noise_a + noise_b) / room)
     return f"about {k} samples per question in the baseline as well as in the candidate, or {asked}"
+
+
+def _mean(x: Any) -> float:
+    """The mean of what is known; NaN where nothing is."""
+    known = x[~np.isnan(x)]
+    return float(known.mean()) if len(known) else math.nan
