@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -37,17 +37,17 @@ def render(results: Sequence[RunResult]) -> str:
     return table + "\n\n" + "\n".join(dict.fromkeys(notes))
 
 
-def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """An aligned Markdown table."""
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]], right: Collection[str] = _RIGHT) -> str:
+    """An aligned Markdown table; columns named in `right` stand to the right."""
     rows = [[str(cell).replace("|", "\\|").replace("\n", " ") for cell in row] for row in rows]
     widths = [max(len(str(cell)) for cell in column) for column in zip(header, *rows)]
-    right = [name in _RIGHT for name in header]
+    numbers = [name in right for name in header]
 
     def line(cells: Sequence[str]) -> str:
-        padded = (c.rjust(w) if r else c.ljust(w) for c, w, r in zip(cells, widths, right))
+        padded = (c.rjust(w) if r else c.ljust(w) for c, w, r in zip(cells, widths, numbers))
         return "| " + " | ".join(padded) + " |"
 
-    rule = "|" + "|".join("-" * (w + 1) + (":" if r else "-") for w, r in zip(widths, right)) + "|"
+    rule = "|" + "|".join("-" * (w + 1) + (":" if r else "-") for w, r in zip(widths, numbers)) + "|"
     return "\n".join([line(header), rule, *map(line, rows)])
 
 

@@ -160,7 +160,7 @@ def _watch(args: argparse.Namespace) -> int:
 
 
 def _dry_run(plans: list[Plan], models: int, as_json: bool) -> None:
-    from evalsuite.metrics.detect import smallest_difference
+    from evalsuite.metrics.power import smallest_difference
 
     rows: list[dict[str, Any]] = []
     for plan in plans:
