@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 8
 
-.PHONY: venv quickstart test test-all lint bench
+.PHONY: venv quickstart test test-all lint gate bench
 
 venv: $(INSTALLED)
 
@@ -28,6 +28,11 @@ lint: venv
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+# The regression gate on this project's own recorded completions (results/baselines): no verdict and no number may change.
+gate: venv
+	$(BIN)/evalsuite gate --offline --profile pr --model replay:results/baselines/demo --report-dir results/gate/pr
+	$(BIN)/evalsuite gate --offline --profile verifiers --model replay:results/baselines/verifiers --report-dir results/gate/verifiers
 
 # Performance comparisons, one by one as bench-<name>. Each prints what it measured and fails below its bar. Peers live in
 # environments of their own, as their requirements and ours exclude each other sooner or later.

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = ("CONTRIBUTING.md",)
+DOCUMENTS = ("CONTRIBUTING.md", "docs/ci.md")
 
 
 class Snippet(NamedTuple):
@@ -31,15 +31,17 @@ def snippets(document: str) -> list[Snippet]:
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_snippets_run_in_order(document: str, tmp_path: Path) -> None:
-    """Python blocks run, and those that begin with a file's name are saved under it; shell blocks run beside those files."""
+    """Python and shell blocks run, those that begin with a file's name are saved under it, and they run beside these files."""
     scripts = sysconfig.get_path("scripts")
     env = {**os.environ, "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}", "HF_HUB_OFFLINE": "1"}
     ran = 0
     for language, text in snippets(document):
         if "make " in text:
             continue
-        if named := re.match(r"# (\w+\.py)\n", text):
+        if named := re.match(r"# ([\w.]+\.(?:py|yaml|sh))\n", text):
             (tmp_path / named[1]).write_text(text)
+        if language == "yaml":
+            continue
         command = {"python": [sys.executable, "-c"], "sh": ["bash", "-euo", "pipefail", "-c"]}[language]
         result = subprocess.run([*command, text], cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
         assert result.returncode == 0, f"{text}\n{result.stdout[-3000:]}\n{result.stderr[-3000:]}"
@@ -47,12 +49,30 @@ def test_snippets_run_in_order(document: str, tmp_path: Path) -> None:
     assert ran >= 4
 
 
-@pytest.mark.parametrize("document", DOCUMENTS)
-def test_make_targets_exist(document: str) -> None:
+def test_make_targets_exist() -> None:
+    document = "CONTRIBUTING.md"
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     named = set(re.findall(r"\bmake ([a-z-]+)", (ROOT / document).read_text(encoding="utf-8")))
     assert named
     assert named <= targets
+
+
+def test_the_workflow_for_github_is_yaml_and_its_commands_exist() -> None:
+    import yaml
+
+    from evalsuite.cli import COMMANDS
+
+    text = (ROOT / "docs/github-actions.yml").read_text(encoding="utf-8")
+    jobs = yaml.safe_load(text)["jobs"]
+    commands = [step["run"] for job in jobs.values() for step in job["steps"] if step.get("run", "").startswith("evalsuite ")]
+    assert len(commands) == 3 and {command.split()[1] for command in commands} <= COMMANDS.keys()
+    helps = {
+        c: subprocess.run([sys.executable, "-m", "evalsuite.cli", c, "--help"], capture_output=True, text=True).stdout
+        for c in ("gate", "score")
+    }
+    for command in commands:
+        words = command.split()
+        assert all(word in helps[words[1]] for word in words if word.startswith("--")), command
 
 
 def test_a_task_takes_fifteen_lines() -> None:
