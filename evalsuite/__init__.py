@@ -6,6 +6,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from evalsuite import metrics as metrics
+    from evalsuite.api import compare as compare
     from evalsuite.api import score as score
     from evalsuite.evaluate import run as run
     from evalsuite.registry import suite as suite
@@ -41,16 +43,19 @@ _PUBLIC = {
     "Task": "evalsuite.words.task",
     "Verifier": "evalsuite.verifiers.base",
     "ask": "evalsuite.words.sample",
+    "compare": "evalsuite.api",
     "run": "evalsuite.evaluate",
     "score": "evalsuite.api",
     "suite": "evalsuite.registry",
     "task": "evalsuite.registry",
 }
 
-__all__ = [*_PUBLIC, "__version__"]
+__all__ = [*_PUBLIC, "__version__", "metrics"]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "metrics":
+        return importlib.import_module("evalsuite.metrics")
     if name not in _PUBLIC:
         raise AttributeError(f"module 'evalsuite' has no attribute {name!r}")
     value = getattr(importlib.import_module(_PUBLIC[name]), name)

@@ -114,6 +114,16 @@ def aggregate(
     return result(se, *wilson(p, n), "wilson", *notes)
 
 
+def summarize(scores: ArrayLike, *, clusters: Sequence[Hashable] | None = None, target: str = "population") -> Aggregate:
+    """The mean over questions of `scores`, with its interval: `aggregate` of single samples.
+
+    `scores` (Q, K) are samples, NaN where one is missing, which leave their question's mean; or (Q,), one per question. A
+    question without any leaves. `clusters` (Q,) and `target` as in `aggregate`, where the formulas are. Raises ValueError as there.
+    """
+    values, samples, within = per_question(scores)
+    return aggregate(values, clusters=clusters, target=target, samples_per_question=samples, within=within)
+
+
 def macro(aggregates: Sequence[Aggregate]) -> Aggregate:
     """The plain mean of several tasks' values, each task weighing the same.
 
@@ -168,7 +178,12 @@ def per_question(
 
 
 def wilson(p: float, n: float) -> tuple[float, float]:
-    """Wilson's 95 % interval for a share `p` seen in `n` > 0 trials, not necessarily whole."""
+    """Wilson's 95 % interval for a share `p` in [0, 1] seen in `n` > 0 trials, not necessarily whole (Wilson 1927).
+
+    Raises ValueError outside these ranges.
+    """
+    if not 0 <= p <= 1 or not n > 0:
+        raise ValueError(f"a share of {p} in {n} trials: it must be in [0, 1], of more than 0")
     z2 = z_quantile(_UPPER) ** 2
     centre = (p + z2 / (2 * n)) / (1 + z2 / n)
     half = math.sqrt(z2 * (p * (1 - p) / n + z2 / (4 * n * n))) / (1 + z2 / n)
@@ -198,13 +213,14 @@ def _benchmark_error(within: Floats, samples: Floats) -> tuple[float, float]:
 
 
 def cluster_numbers(clusters: Sequence[Hashable] | None, values: Floats) -> NDArray[np.int64]:
-    """(Q,) cluster numbers; None as a label, and no clusters at all, mean that a question stands alone."""
+    """(Q,) cluster numbers; None or NaN as a label, and no clusters at all, mean that a question stands alone."""
     if clusters is None:
         return np.arange(len(values))
     if len(clusters) != len(values):
         raise ValueError(f"{len(clusters)} cluster labels for {len(values)} values")
     seen: dict[Hashable, int] = {}
-    return np.array([seen.setdefault((i,) if c is None else c, len(seen)) for i, c in enumerate(clusters)], dtype=np.int64)
+    own = ((i,) if c is None or c != c else c for i, c in enumerate(clusters))
+    return np.array([seen.setdefault(label, len(seen)) for label in own], dtype=np.int64)
 
 
 def _weights(weights: Floats) -> Floats:

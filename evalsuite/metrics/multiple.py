@@ -112,8 +112,8 @@ def compare_many(
 
 def _adjusted(p: ArrayLike, rule) -> Floats:  # type: ignore[no-untyped-def]
     given = np.asarray(p, dtype=float)
-    out = np.full(given.shape, math.nan)
-    known = np.flatnonzero(~np.isnan(given))
-    order = known[np.argsort(given[known], kind="stable")]
-    out[order] = np.minimum(rule(given[order]), 1.0) if len(order) else []
-    return out
+    flat, out = given.ravel(), np.full(given.size, math.nan)
+    known = np.flatnonzero(~np.isnan(flat))
+    order = known[np.argsort(flat[known], kind="stable")]
+    out[order] = np.minimum(rule(flat[order]), 1.0) if len(order) else []
+    return out.reshape(given.shape)

@@ -56,8 +56,10 @@ class Difference:
     def bounds(self, z: float) -> tuple[float, float]:
         """The interval whose ends are each passed with the chance that a standard normal has above `z` > 0.
 
-        `bounds(1.645)` are one-sided 95 % bounds, with Student's t in place of the normal.
+        `bounds(1.645)` are one-sided 95 % bounds, with Student's t in place of the normal. NaN without an interval.
         """
+        if math.isnan(self.error) or math.isnan(self.df):
+            return math.nan, math.nan
         half = _t_for(z, self.df) * self.error
         return self.centre - half, self.centre + half
 
@@ -126,18 +128,20 @@ def compare(
     )
     if target == "benchmark" and n and bool(np.isnan(wa + wb).any()):
         raise ValueError("target 'benchmark' needs 2 samples of every question in both, and more than k for a metric @k")
+    if target == "population":
+        se, _ = clustered_error(d - mean, labels, groups)
+    else:
+        se = math.sqrt(float((wa + wb).sum())) / n if n else math.nan
     if units < TOO_FEW:
-        nothing: dict[str, Any] = dict.fromkeys(("low", "high", "p", "se", "centre", "error", "df", "mde"), math.nan)
+        nothing: dict[str, Any] = dict.fromkeys(("low", "high", "p", "centre", "error", "df", "mde"), math.nan)
         why = "no question has a value in both" if not n else f"only {units} {unit}: no interval below {TOO_FEW}"
-        return Difference(**known, **nothing, notes=(why,))
+        return Difference(**known, **nothing, se=se, notes=(why,))
     unit_step = 1 / min(float(na.mean()), float(nb.mean()))
     centre = float(d.sum()) / (n + 2)
     if target == "population":
-        se, _ = clustered_error(d - mean, labels, groups)
         everything = np.concatenate([d, [unit_step, -unit_step]]) - centre
         error, df = clustered_error(everything, np.concatenate([labels, [labels.max() + 1, labels.max() + 2]]), groups + 2)
     else:
-        se = math.sqrt(float((wa + wb).sum())) / n
         total = float((wa + wb).sum()) + 2 * unit_step**2
         error = math.sqrt(total) / (n + 2)
         spread = wa**2 / np.maximum(na - 1, 1) + wb**2 / np.maximum(nb - 1, 1)
@@ -176,13 +180,17 @@ def mcnemar_mid_p(won: int, lost: int) -> float:
 
     For one sample per question. The exact binomial tail counts the outcome seen by half (Fagerland et al. 2013).
     """
+    won, lost = int(won), int(lost)
     n, few = won + lost, min(won, lost)
     if won < 0 or lost < 0:
         raise ValueError(f"won {won} and lost {lost} are counts")
     if n == 0:
         return 1.0
-    tail = sum(math.comb(n, i) for i in range(few + 1)) - math.comb(n, few) / 2
-    return min(2 * float(tail / 2**n), 1.0)
+    # In whole numbers to the end: they are far beyond a float's range from about 1000 pairs on.
+    ways, below = 1, 0
+    for i in range(few):
+        below, ways = below + ways, ways * (n - i) // (i + 1)
+    return min((2 * below + ways) / 2**n, 1.0)
 
 
 def sign_flip_p(

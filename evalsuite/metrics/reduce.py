@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from evalsuite.errors import UsageError
+from evalsuite.metrics.counts import checked_counts, g_pass_at_k, mg_pass_at_k, pass_at_k, pass_hat_k
 
 Floats = NDArray[np.float64]
 
@@ -108,44 +109,6 @@ def parse_metric(name: str) -> Metric:
     return Metric(kind, k, tau)
 
 
-def pass_at_k(n: ArrayLike, c: ArrayLike, k: int) -> Floats:
-    """1 - C(n-c, k) / C(n, k): the chance that k of the n samples hold at least one of the c right ones.
-
-    Chen et al. 2021 (arXiv 2107.03374), unbiased. `n` and `c` broadcast. Raises ValueError where n < k.
-    """
-    n, c = _counts(n, c, k)
-    log = _log_factorials(int(n.max(initial=0)))
-    misses = n - c
-    rest = np.maximum(misses - k, 0)
-    # Paired so that c = 0 cancels to exactly 0.
-    none_right = (log[misses] - log[n]) + (log[n - k] - log[rest])
-    return np.where(misses < k, 1.0, -np.expm1(none_right)) + 0.0  # no -0.0 where none is right
-
-
-def pass_hat_k(n: ArrayLike, c: ArrayLike, k: int) -> Floats:
-    """C(c, k) / C(n, k): the chance that k of the n samples are all right (tau-bench, arXiv 2406.12045)."""
-    n, c = _counts(n, c, k)
-    log = _log_factorials(int(n.max(initial=0)))
-    rest = np.maximum(c - k, 0)
-    return np.where(c < k, 0.0, np.exp((log[c] - log[n]) + (log[n - k] - log[rest])))
-
-
-def g_pass_at_k(n: ArrayLike, c: ArrayLike, k: int, tau: float) -> Floats:
-    """The chance that of k of the n samples at least max(ceil(tau * k), 1) are right (G-Pass@k, arXiv 2412.13147)."""
-    if not 0 <= tau <= 1:
-        raise ValueError(f"tau {tau} is outside [0, 1]")
-    n, c = _counts(n, c, k)
-    least = max(math.ceil(tau * k - 1e-9), 1)  # 0.7 * 10 is 7.000000000000001
-    return np.minimum(sum((_hypergeometric(n, c, k, j) for j in range(least, k + 1)), np.zeros(n.shape)), 1.0)
-
-
-def mg_pass_at_k(n: ArrayLike, c: ArrayLike, k: int) -> Floats:
-    """2/k times the sum of G-Pass@k at i/k for i = ceil(k/2)+1 .. k: its mean over tau in (1/2, 1] (arXiv 2412.13147)."""
-    n, c = _counts(n, c, k)
-    half = math.ceil(k / 2)
-    return 2 / k * sum(((j - half) * _hypergeometric(n, c, k, j) for j in range(half + 1, k + 1)), np.zeros(n.shape))
-
-
 def maj_at_k(classes: ArrayLike, values: ArrayLike, k: int) -> float:
     """Expected value of the majority answer among k of the n samples, over all k-subsets, ties split evenly.
 
@@ -156,7 +119,7 @@ def maj_at_k(classes: ArrayLike, values: ArrayLike, k: int) -> float:
     labels, scores = np.asarray(classes), np.asarray(values, dtype=float)
     if labels.shape != scores.shape or labels.ndim != 1:
         raise ValueError(f"classes {labels.shape} and values {scores.shape} must be two vectors of one length")
-    _counts(len(labels), 0, k)
+    checked_counts(len(labels), 0, k)
     answered = labels >= 0
     _, index, sizes = np.unique(labels[answered], return_inverse=True, return_counts=True)
     worths = np.bincount(index, scores[answered], len(sizes)) / sizes
@@ -186,13 +149,9 @@ def jackknife_var(metric: Metric, values: ArrayLike, classes: ArrayLike | None =
 
 @lru_cache(maxsize=65536)
 def _of_counts(metric: Metric, n: int, c: int) -> float:
-    if metric.kind == "pass@":
-        return float(pass_at_k(n, c, metric.k))
-    if metric.kind == "pass^":
-        return float(pass_hat_k(n, c, metric.k))
     if metric.kind == "g_pass@":
         return float(g_pass_at_k(n, c, metric.k, metric.tau))
-    return float(mg_pass_at_k(n, c, metric.k))
+    return float({"pass@": pass_at_k, "pass^": pass_hat_k, "mg_pass@": mg_pass_at_k}[metric.kind](n, c, metric.k))
 
 
 @lru_cache(maxsize=65536)
@@ -205,8 +164,10 @@ def _majority(groups: tuple[tuple[int, float], ...], unanswered: int, k: int) ->
     weighted by the summed worth of the classes at x. Classes smaller than x cannot reach it and go in as one.
     """
     n = unanswered + sum(size for size, _ in groups)
+    if not groups:
+        return 0.0
     total = 0.0
-    for x in range(1, min(k, max((size for size, _ in groups), default=0)) + 1):
+    for x in range(1, min(k, max(size for size, _ in groups)) + 1):
         rivals = [g for g in groups if g[0] >= x]
         ways = np.zeros((2, k // x + 1, k + 1))
         ways[0, 0] = _binomial(n - sum(size for size, _ in rivals), n, k)
@@ -218,50 +179,14 @@ def _majority(groups: tuple[tuple[int, float], ...], unanswered: int, k: int) ->
             new[1, 1:, x:] += worth * chance[x] * ways[0, :-1, : k + 1 - x]
             ways = new
         total += float((ways[1, 1:, k] / np.arange(1, k // x + 1)).sum())
-    return min(total / float(_binomial(n, n, k)[k]), 1.0)
+    best = max(worth for _, worth in groups)
+    return min(total / float(_binomial(n, n, k)[k]), max(best, 0.0) if unanswered else best)
 
 
 @lru_cache(maxsize=4096)
 def _binomial(size: int, n: int, k: int) -> Floats:
-    """(k+1,) chances of 0..k draws from `size` samples, each drawn with chance k/n."""
+    """(k+1,) chances of 0..k draws from `size` samples, each drawn with chance k/n: exact, rounded once."""
     out = np.zeros(k + 1)
-    if k == n:
-        out[size] = 1.0
-        return out
-    log = _log_factorials(size)
-    j = np.arange(min(size, k) + 1)
-    out[j] = np.exp(log[size] - log[j] - log[size - j] + j * math.log(k / n) + (size - j) * math.log1p(-k / n))
+    for j in range(min(size, k) + 1):
+        out[j] = math.comb(size, j) * k**j * (n - k) ** (size - j) / n**size
     return out
-
-
-def _hypergeometric(n: NDArray[np.int64], c: NDArray[np.int64], k: int, j: int) -> Floats:
-    """P(exactly j of the c right ones among k of n)."""
-    log = _log_factorials(int(n.max(initial=0)))
-    wrong = n - c
-    possible = (j <= c) & (k - j <= wrong)
-    rest, rest_wrong = np.maximum(c - j, 0), np.maximum(wrong - (k - j), 0)
-    chance = (log[c] - log[rest] - log[j]) + (log[wrong] - log[rest_wrong] - log[k - j]) - (log[n] - log[n - k] - log[k])
-    return np.where(possible, np.exp(np.where(possible, chance, 0.0)), 0.0)
-
-
-def _counts(n: ArrayLike, c: ArrayLike, k: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Both as integer arrays of one shape. Raises ValueError unless 0 <= c <= n and 1 <= k <= n throughout."""
-    ns, cs = np.broadcast_arrays(np.asarray(n), np.asarray(c))
-    if not (np.issubdtype(ns.dtype, np.integer) and np.issubdtype(cs.dtype, np.integer)):
-        raise ValueError(f"n and c are counts, not {ns.dtype} and {cs.dtype}")
-    if k < 1:
-        raise ValueError(f"k is {k}; it must be at least 1")
-    if ns.size and int(ns.min()) < k:
-        raise ValueError(f"k = {k} needs at least {k} samples per question; the smallest n is {int(ns.min())}")
-    if ns.size and (int(cs.min()) < 0 or bool((cs > ns).any())):
-        raise ValueError("c, the number of right samples, must be between 0 and n")
-    return ns, cs
-
-
-@lru_cache(maxsize=64)
-def _log_factorials(n: int) -> Floats:
-    """(m,) table of log(0!), log(1!), ..., with m > n."""
-    size = max(64, 1 << n.bit_length())
-    if size - 1 != n:
-        return _log_factorials(size - 1)  # one table per power of two
-    return np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, size, dtype=np.longdouble)))]).astype(float)

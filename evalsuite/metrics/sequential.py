@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from evalsuite.metrics.student import z_quantile
 
@@ -21,17 +22,21 @@ def information(samples: Sequence[float], fixed: float = math.inf) -> tuple[floa
     """Information fractions of looks at which the candidate has `samples` (rising) per question and the baseline `fixed`.
 
     The sampling variance at a look is proportional to 1/K + 1/K_baseline; information is its inverse, as a share of the last
-    look's. With both growing alike, or a baseline without noise (inf), it is K / K_last.
+    look's. With both growing alike, or a baseline without noise (inf), it is K / K_last. Raises ValueError for samples that do
+    not rise from above 0.
     """
+    _check(samples)
     variance = [1 / k + 1 / fixed for k in samples]
     return tuple(variance[-1] / v for v in variance)
 
 
 def crossing_probability(z: float, fractions: Sequence[float]) -> float:
-    """The chance that at any look at `fractions` (rising, in (0, 1]) a standard normal statistic without drift is >= `z`."""
-    if not fractions or any(b <= a for a, b in zip((0.0, *fractions), fractions)):
-        raise ValueError(f"information fractions must rise from above 0: {tuple(fractions)}")
-    x, w = np.polynomial.legendre.leggauss(_NODES)
+    """The chance that at any look at `fractions` (rising, in (0, 1]) a standard normal statistic without drift is >= `z`.
+
+    To 1e-9 where fractions are at least .001 of the last one apart. Raises ValueError where they do not rise from above 0.
+    """
+    _check(fractions)
+    x, w = _rule()
     stay, at, before = None, None, 0.0
     for t in fractions:
         sd, low, high = math.sqrt(t - before), -_FAR * math.sqrt(t), min(z, _FAR) * math.sqrt(t)
@@ -47,18 +52,43 @@ def crossing_probability(z: float, fractions: Sequence[float]) -> float:
     return min(max(1 - float(stay.sum()), 0.0), 1.0)
 
 
-@lru_cache(maxsize=256)
-def constant(alpha: float, fractions: tuple[float, ...]) -> float:
+def pocock_constant(alpha: float, fractions: Sequence[float]) -> float:
     """The critical value that a statistic without drift passes at any of the looks with chance `alpha` (one-sided).
 
-    For one look it is the normal quantile; for four looks at K = 2, 4, 8, 16 and alpha = .05 it is about 2.11.
+    `fractions` are the looks' information fractions, as in `crossing_probability`. For one look it is the normal quantile; for
+    four looks at K = 2, 4, 8, 16 and alpha = .05 it is about 2.12. Raises ValueError for an alpha outside (0, 0.5).
     """
+    return _constant(float(alpha), tuple(float(t) for t in fractions))
+
+
+@lru_cache(maxsize=256)
+def _constant(alpha: float, fractions: tuple[float, ...]) -> float:
     if not 0 < alpha < 0.5:
         raise ValueError(f"alpha {alpha} is outside (0, 0.5)")
+    _check(fractions)
     if len(fractions) == 1:
         return z_quantile(1 - alpha)
-    low, high = z_quantile(1 - alpha), z_quantile(1 - alpha / len(fractions)) + 1e-9
-    while high - low > 1e-10:
-        middle = (low + high) / 2
-        low, high = (middle, high) if crossing_probability(middle, fractions) > alpha else (low, middle)
-    return (low + high) / 2
+    # Secants of the logarithm, which is close to straight, between the ends of one look and of Bonferroni.
+    before, z = z_quantile(1 - alpha), z_quantile(1 - alpha / len(fractions))
+    excess_before, excess = (_log_chance(end, fractions) - math.log(alpha) for end in (before, z))
+    for _ in range(20):
+        if abs(excess) < 1e-11 or excess == excess_before:
+            break
+        before, z = z, z - excess * (z - before) / (excess - excess_before)
+        excess_before, excess = excess, _log_chance(z, fractions) - math.log(alpha)
+    return z
+
+
+def _log_chance(z: float, fractions: Sequence[float]) -> float:
+    return math.log(max(crossing_probability(z, fractions), 1e-300))
+
+
+@lru_cache(maxsize=1)
+def _rule() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    nodes, weights = np.polynomial.legendre.leggauss(_NODES)
+    return nodes, weights
+
+
+def _check(rising: Sequence[float]) -> None:
+    if not len(rising) or any(not before < after for before, after in zip((0.0, *rising), rising)):
+        raise ValueError(f"looks must rise from above 0: {tuple(rising)}")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
-from evalsuite.metrics.aggregate import Aggregate, aggregate, macro, wilson
+from evalsuite.metrics.aggregate import Aggregate, aggregate, macro, summarize, wilson
 from evalsuite.metrics.reduce import parse_metric
 
 Z = stats.norm.ppf(0.975)
@@ -52,6 +52,55 @@ def test_all_or_nothing_has_a_width(p: float) -> None:
     n = 30 * shrink(29)
     a = aggregate([p] * 30, samples_per_question=8)
     assert (a.low, a.high) == pytest.approx(proportion_confint(p * n, n, method="wilson"), abs=1e-10)
+
+
+@pytest.mark.parametrize(("p", "n"), [(-0.1, 5), (1.1, 5), (0.5, 0), (0.5, -1), (nan, 5), (0.5, nan)])
+def test_wilson_out_of_range(p: float, n: float) -> None:
+    with pytest.raises(ValueError, match="must be in"):
+        wilson(p, n)
+
+
+def scores(seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    questions, k = int(rng.integers(5, 120)), int(rng.integers(1, 10))
+    out = (rng.random((questions, k)) < rng.beta(0.9, 0.6, questions)[:, None]).astype(float)
+    out[rng.random(out.shape) < 0.1 * (seed % 2)] = nan
+    return out
+
+
+@pytest.mark.parametrize("seed", range(16))
+def test_summarize_golden(seed: int) -> None:
+    matrix = scores(seed)
+    values = np.array([row[~np.isnan(row)].mean() for row in matrix if not np.isnan(row).all()])
+    a = summarize(matrix)
+    assert (a.value, a.se, a.n_questions) == pytest.approx((values.mean(), stats.sem(values), len(values)), rel=1e-12)
+    n = min(a.value * (1 - a.value) / stats.sem(values) ** 2, (~np.isnan(matrix)).sum()) * shrink(len(values) - 1)
+    assert (a.low, a.high) == pytest.approx(proportion_confint(a.value * n, n, method="wilson"), rel=1e-10)
+    clusters = (np.arange(len(matrix)) // 3).tolist()
+    kept = [c for c, row in zip(clusters, matrix) if not np.isnan(row).all()]
+    clustered = summarize(matrix, clusters=clusters)
+    assert clustered.se == pytest.approx(cluster_se(values.tolist(), kept), rel=1e-12)
+    assert clustered.n_clusters == len(set(kept))
+
+
+@pytest.mark.parametrize("seed", range(0, 16, 2))
+def test_summarize_the_benchmark(seed: int) -> None:
+    matrix = np.hstack([scores(seed), scores(seed)[:, :1]])
+    within = matrix.var(axis=1, ddof=1) / matrix.shape[1]
+    a = summarize(matrix, target="benchmark")
+    assert a.se == pytest.approx(math.sqrt(within.sum()) / len(matrix), rel=1e-12)
+    assert a == aggregate(matrix.mean(1), target="benchmark", samples_per_question=matrix.shape[1], within=within)
+
+
+def test_summarize_of_one_sample_each() -> None:
+    values = [1.0, 0.0, 1.0, 1.0, 0.0, nan, 1.0]
+    assert summarize(values) == summarize(np.array(values)[:, None]) == aggregate(values)
+    for flat in (values, np.array(values)[:, None]):
+        assert math.isnan(summarize(flat, target="benchmark").low)
+    with pytest.raises(ValueError, match="shape"):
+        summarize(np.zeros((2, 2, 2)))
+    with pytest.raises(ValueError, match="target"):
+        summarize(values, target="model")
 
 
 def test_se_of_question_means_by_exact_rationals() -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from itertools import combinations
+from itertools import combinations, product
 from math import comb, nan
 
 import numpy as np
@@ -12,76 +12,11 @@ from hypothesis import strategies as st
 from scipy.stats import hypergeom
 
 from evalsuite.errors import UsageError
-from evalsuite.metrics.reduce import (
-    Metric,
-    g_pass_at_k,
-    jackknife_var,
-    maj_at_k,
-    mg_pass_at_k,
-    parse_metric,
-    pass_at_k,
-    pass_hat_k,
-)
-
-SMALL = [(n, c, k) for n in range(1, 11) for c in range(n + 1) for k in range(1, n + 1)]
-
-
-def subsets(n: int, c: int, k: int) -> list[int]:
-    """How many of the c right ones each k-subset of n holds."""
-    return [sum(i < c for i in chosen) for chosen in combinations(range(n), k)]
-
-
-def test_pass_family_is_the_share_of_subsets() -> None:
-    for n, c, k in SMALL:
-        right = subsets(n, c, k)
-        total = len(right)
-        assert float(pass_at_k(n, c, k)) == pytest.approx(sum(r >= 1 for r in right) / total, abs=1e-14)
-        assert float(pass_hat_k(n, c, k)) == pytest.approx(sum(r == k for r in right) / total, abs=1e-14)
-        for tau in (Fraction(0), Fraction(1, 4), Fraction(1, 2), Fraction(7, 10), Fraction(1)):
-            share = sum(r >= max(math.ceil(tau * k), 1) for r in right) / total
-            assert float(g_pass_at_k(n, c, k, float(tau))) == pytest.approx(share, abs=1e-13)
-        over_half = range(math.ceil(k / 2) + 1, k + 1)
-        mean = Fraction(2, k) * sum(Fraction(sum(r >= i for r in right), total) for i in over_half)
-        assert float(mg_pass_at_k(n, c, k)) == pytest.approx(float(mean), abs=1e-13)
-
-
-def test_large_counts_against_exact_rationals_and_scipy() -> None:
-    for n, c, k in [(64, 3, 16), (256, 1, 128), (1024, 10, 512), (1024, 1000, 8), (100_000, 7, 5_000)]:
-        miss = Fraction(comb(n - c, k), comb(n, k))
-        assert float(pass_at_k(n, c, k)) == pytest.approx(float(1 - miss), rel=1e-9)
-        assert float(pass_hat_k(n, n - c, k)) == pytest.approx(float(miss), rel=1e-9)
-        if n <= 1024:
-            tail = hypergeom.sf(math.ceil(k / 2) - 1, n, n - c, k)
-            assert float(g_pass_at_k(n, n - c, k, 0.5)) == pytest.approx(tail, rel=1e-9)
-
-
-def test_exact_at_the_ends() -> None:
-    n = np.array([16, 16, 16, 8])
-    assert pass_at_k(n, [0, 9, 16, 0], 8).tolist() == [0.0, 1.0, 1.0, 0.0]
-    assert pass_hat_k(n, [0, 7, 16, 8], 8).tolist() == [0.0, 0.0, 1.0, 1.0]
+from evalsuite.metrics.reduce import Metric, jackknife_var, maj_at_k, parse_metric
 
 
 def test_nothing_right_is_a_plain_zero() -> None:
-    assert not np.signbit(pass_at_k([4, 8], [0, 0], 2)).any()
     assert math.copysign(1, parse_metric("pass@2").per_question([0.0, 0.0, 0.0, 0.0])) == 1
-
-
-def test_g_pass_threshold_is_not_moved_by_rounding() -> None:
-    # .7 * 10 is 7.000000000000001 in floats; seven right of ten drawn are enough.
-    assert float(g_pass_at_k(10, 7, 10, 0.7)) == 1.0
-    assert float(g_pass_at_k(10, 6, 10, 0.7)) == 0.0
-
-
-@pytest.mark.parametrize("function", [pass_at_k, pass_hat_k, mg_pass_at_k, lambda n, c, k: g_pass_at_k(n, c, k, 0.5)])
-def test_too_few_samples_never_give_a_number(function) -> None:
-    with pytest.raises(ValueError, match=r"k = 8 needs at least 8 samples.*smallest n is 7"):
-        function([16, 7], [1, 1], 8)
-    with pytest.raises(ValueError, match="between 0 and n"):
-        function([8], [9], 4)
-    with pytest.raises(ValueError, match="at least 1"):
-        function([8], [1], 0)
-    with pytest.raises(ValueError, match="counts"):
-        function([8.0], [1.0], 2)
 
 
 def majority(classes: list[int], worth: dict[int, Fraction], k: int) -> Fraction:
@@ -120,6 +55,60 @@ def test_maj_at_k_with_many_samples() -> None:
     # Two answers and odd k: a win is a hypergeometric majority.
     classes = np.repeat([0, 1], [70, 58])
     assert maj_at_k(classes, classes == 0, 31) == pytest.approx(hypergeom.sf(15, 128, 70, 31), rel=1e-10)
+
+
+# Sizes of the classes of answers, samples without an answer, and k.
+@pytest.mark.parametrize(
+    ("sizes", "silent", "k"),
+    [
+        ((3, 2, 1), 0, 3), ((3, 2, 1), 2, 4), ((4, 4), 0, 4), ((4, 4), 1, 5), ((1, 1, 1, 1, 1), 0, 4), ((6,), 4, 3), ((2, 2, 2, 2), 2, 5),
+        ((5, 3, 2), 0, 10), ((5, 3, 2), 3, 1), ((4, 3, 3), 2, 6), ((7, 5), 0, 7), ((2, 2, 1, 1, 1), 1, 4), ((8, 1, 1, 1), 1, 2),
+        ((3, 3, 3, 3), 0, 6), ((6, 5, 1), 0, 8), ((1,), 9, 5), ((2, 1), 7, 8), ((4, 3, 2, 1), 2, 5), ((5, 5, 2), 0, 9), ((10, 2), 1, 4),
+    ],
+)  # fmt: skip
+def test_maj_at_k_golden(sizes: tuple[int, ...], silent: int, k: int) -> None:
+    classes = [c for c, size in enumerate(sizes) for _ in range(size)] + [-1] * silent
+    for worth in ({0: Fraction(1)}, {len(sizes) - 1: Fraction(1)}, {c: Fraction(c + 1, 7) for c in range(len(sizes))}):
+        everything = {c: worth.get(c, Fraction(0)) for c in range(len(sizes))}
+        values = [float(everything.get(c, 0)) for c in classes]
+        assert maj_at_k(classes, values, k) == pytest.approx(float(majority(classes, everything, k)), rel=1e-12, abs=1e-14)
+
+
+def by_counts(groups: list[tuple[int, Fraction]], silent: int, k: int) -> Fraction:
+    """maj@k by going through all numbers of votes that each class can get."""
+    total = Fraction(0)
+    for votes in product(*(range(min(size, k) + 1) for size, _ in groups)):
+        if sum(votes) <= k <= sum(votes) + silent and any(votes):
+            ways = math.prod(comb(size, v) for (size, _), v in zip(groups, votes)) * comb(silent, k - sum(votes))
+            best = [worth for (_, worth), v in zip(groups, votes) if v == max(votes)]
+            total += ways * sum(best, Fraction(0)) / len(best)
+    return total / comb(silent + sum(size for size, _ in groups), k)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "silent", "k"), [((30, 20, 14), 0, 16), ((30, 20, 14), 10, 32), ((64, 64), 0, 64), ((100, 28), 0, 8), ((9, 9, 9, 9), 3, 12)]
+)  # fmt: skip
+def test_maj_at_k_of_many_samples_by_counts(sizes: tuple[int, ...], silent: int, k: int) -> None:
+    groups = [(size, Fraction(c, 3)) for c, size in enumerate(sizes)]
+    classes = np.repeat([*range(len(sizes)), -1], [*sizes, silent])
+    values = np.where(classes < 0, 0.0, classes / 3)
+    assert maj_at_k(classes, values, k) == pytest.approx(float(by_counts(groups, silent, k)), rel=1e-12)
+
+
+@given(st.lists(st.integers(-1, 3), min_size=1, max_size=12), st.integers(1, 12), st.randoms())
+def test_maj_at_k_does_not_depend_on_order_or_names(classes: list[int], k: int, random) -> None:
+    k, worth = min(k, len(classes)), {-1: 0.0, 0: 1.0, 1: 0.0, 2: 0.25, 3: 0.0}
+    expected = maj_at_k(classes, [worth[c] for c in classes], k)
+    shuffled = random.sample(classes, len(classes))
+    renamed = [c if c < 0 else 17 - 3 * c for c in shuffled]
+    assert maj_at_k(renamed, [worth[c] for c in shuffled], k) == pytest.approx(expected, rel=1e-12, abs=1e-15)
+    assert 0 <= expected <= 1
+
+
+def test_maj_at_k_of_values_beyond_one() -> None:
+    assert maj_at_k([0, 0, 1], [5.0, 5.0, -2.0], 3) == 5.0
+    assert maj_at_k([0, 0, 0], [-2.0, -2.0, -2.0], 2) == -2.0
+    assert maj_at_k([0, -1], [-2.0, 0.0], 1) == pytest.approx(-1.0)
 
 
 def test_maj_at_k_refuses() -> None:
