@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from evalsuite.verifiers import VERIFIERS
+
 # Fields of a task's identity that must agree, and the judge's. A seed draws other samples of the same thing.
 FIELDS = ("version", "data", "prompt", "sampling", "verifier", "judge")
+_RULES = frozenset(VERIFIERS) - {"judge"}
 _MISSING = object()
 
 
@@ -19,9 +22,9 @@ def mismatches(a: Mapping[str, Any], b: Mapping[str, Any], task: str) -> dict[st
     for side, manifest in ((one, a), (two, b)):
         shots = side.pop("num_fewshot", 0)
         side["prompt"] = {**side.get("prompt", {}), "num_fewshot": shots}
-        side["judge"] = (
-            manifest.get("identity", {}).get("judge") if "judge" in side.get("verifier", {}).get("name", "") else None
-        )
+        # A verifier that is not ours may ask the judge as well.
+        rule = side.get("verifier", {}).get("name") in _RULES
+        side["judge"] = None if rule else manifest.get("identity", {}).get("judge")
     return {field: ", ".join(_changes(one.get(field), two.get(field))) for field in FIELDS if one.get(field) != two.get(field)}
 
 

@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from evalsuite.metrics.reduce import Metric, g_pass_at_k, mg_pass_at_k, pass_at_k, pass_hat_k
+from evalsuite.metrics.counts import g_pass_at_k, mg_pass_at_k, pass_at_k, pass_hat_k
+from evalsuite.metrics.reduce import Metric
 from evalsuite.runlog.rollup import Rollup
 
 Array = Any  # numpy
+
+
+class Keyed(Protocol):
+    """Questions in some order, each with an id that is unique among them and a digest of its content."""
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """Length Q."""
+
+    @property
+    def digests(self) -> Sequence[str]:
+        """Length Q."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Just that."""
+
+    ids: Sequence[str]
+    digests: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,32 +46,49 @@ class Pairs:
     edited: tuple[str, ...]
 
 
-def pair(a: Rollup, b: Rollup) -> Pairs:
-    """Pair questions by digest, so that order and ids do not matter; equal ones among themselves by id, then by order."""
+def pair(a: Keyed, b: Keyed) -> Pairs:
+    """Pair questions by digest, so that order and ids do not matter; equal ones among themselves by id, else in order of ids.
+
+    Pairs are in the order of `a`.
+    """
     if list(a.digests) == list(b.digests) and list(a.ids) == list(b.ids):
         everything = np.arange(len(a.ids))
         return Pairs(everything, everything, (), (), ())
-    where: dict[tuple[str, int], int] = {key: j for j, key in _numbered(b)}
-    left, right = [], []
-    for i, key in _numbered(a):
-        j = where.pop(key, None)
-        if j is not None:
-            left.append(i)
-            right.append(j)
-    order = np.argsort(left, kind="stable")
-    only_a = tuple(sorted(set(range(len(a.ids))) - set(left)))
-    only_b = tuple(sorted(where.values()))
+    where = {key: j for j, key in enumerate(zip(b.digests, b.ids))}
+    found = {i: where.pop(key) for i, key in enumerate(zip(a.digests, a.ids)) if key in where}
+    taken = set(found.values())
+    renamed: dict[str, list[int]] = {}
+    for j in sorted(set(range(len(b.ids))) - taken, key=lambda j: b.ids[j], reverse=True):
+        renamed.setdefault(b.digests[j], []).append(j)
+    for i in sorted(set(range(len(a.ids))) - set(found), key=lambda i: a.ids[i]):
+        if left := renamed.get(a.digests[i]):
+            found[i] = left.pop()
+    order = sorted(found)
+    only_a = tuple(sorted(set(range(len(a.ids))) - set(found)))
+    only_b = tuple(sorted(j for left in renamed.values() for j in left))
     edited = {a.ids[i] for i in only_a} & {b.ids[j] for j in only_b}
-    return Pairs(np.array(left, dtype=int)[order], np.array(right, dtype=int)[order], only_a, only_b, tuple(sorted(edited)))
+    return Pairs(
+        np.array(order, dtype=int), np.array([found[i] for i in order], dtype=int), only_a, only_b, tuple(sorted(edited))
+    )
 
 
-def _numbered(rollup: Rollup) -> Iterable[tuple[int, tuple[str, int]]]:
-    """Positions with (digest, how many of the same digest came before), sorted by id among equals."""
-    seen: dict[str, int] = {}
-    for i in sorted(range(len(rollup.ids)), key=lambda i: (rollup.digests[i], rollup.ids[i])):
-        digest = rollup.digests[i]
-        seen[digest] = seen.get(digest, -1) + 1
-        yield i, (digest, seen[digest])
+def align(sides: Sequence[Keyed]) -> tuple[Keys, Array]:
+    """All questions of several roll-ups, and (R, Q) the position of each in each of them, -1 where it is not there.
+
+    The first one's order, then what others have besides.
+    """
+    ids: list[str] = []
+    digests: list[str] = []
+    rows: list[Array] = []
+    for side in sides:
+        pairs = pair(Keys(ids, digests), side)
+        row = np.full(len(ids) + len(pairs.only_b), -1)
+        row[pairs.a] = pairs.b
+        row[len(ids) :] = pairs.only_b
+        rows.append(row)
+        ids += [side.ids[j] for j in pairs.only_b]
+        digests += [side.digests[j] for j in pairs.only_b]
+    return Keys(ids, digests), np.stack([np.pad(row, (0, len(ids) - len(row)), constant_values=-1) for row in rows])
 
 
 def values(rollup: Rollup, metric: Metric) -> tuple[Array, Array]:
@@ -78,10 +116,11 @@ def values(rollup: Rollup, metric: Metric) -> tuple[Array, Array]:
     return out, within
 
 
-def clusters(rollup: Rollup, at: Array) -> Sequence[str] | None:
-    """Cluster labels of the questions `at`, or None where each stands alone."""
-    labels = [rollup.clusters[i] or rollup.ids[i] for i in at]
-    return labels if len(set(labels)) < len(labels) else None
+def clusters(rollup: Rollup, at: Array) -> Sequence[str | None] | None:
+    """Cluster labels of the questions `at`, None for one that stands alone, or None where all do."""
+    labels = [rollup.clusters[i] for i in at]
+    known = [label for label in labels if label is not None]
+    return labels if len(set(known)) < len(known) else None
 
 
 def bounds(a: Rollup, b: Rollup, pairs: Pairs, metric: Metric) -> tuple[float, float]:
@@ -89,13 +128,14 @@ def bounds(a: Rollup, b: Rollup, pairs: Pairs, metric: Metric) -> tuple[float, f
 
     For avg a missing sample is worth 0 or 1, for other metrics a missing value of a question is.
     """
-    one, two = _limits(a, metric), _limits(b, metric)
+    one, two = limits(a, metric), limits(b, metric)
     low = [two[0][pairs.b] - one[1][pairs.a], -one[1][list(pairs.only_a)], two[0][list(pairs.only_b)] - 1]
     high = [two[1][pairs.b] - one[0][pairs.a], 1 - one[0][list(pairs.only_a)], two[1][list(pairs.only_b)]]
     return float(np.concatenate(low).mean()), float(np.concatenate(high).mean())
 
 
-def _limits(rollup: Rollup, metric: Metric) -> tuple[Array, Array]:
+def limits(rollup: Rollup, metric: Metric) -> tuple[Array, Array]:
+    """(Q,) least and greatest value of each question whatever its missing samples were worth, in [0, 1] each."""
     if metric.kind == "avg":
         total = np.maximum(rollup.n + rollup.errors, 1)
         missing = np.where(rollup.n + rollup.errors == 0, 1, rollup.errors)
