@@ -14,7 +14,7 @@ def portable_manifest(manifest: Mapping[str, Any]) -> dict[str, Any]:
     settings = manifest["settings"]
     where = {name: _inside(value) if isinstance(value, str) else value for name, value in settings["where"].items()}
     include = [inside for path in settings["include"] if (inside := _inside(path)) is not None]
-    environment = {name: value for name, value in manifest["environment"].items() if name != "host"}
+    environment = {name: value for name, value in manifest["environment"].items() if name not in ("host", "platform")}
     return {
         **{key: manifest[key] for key in _KEPT if key in manifest},
         "model": _without_folders(manifest["model"]),

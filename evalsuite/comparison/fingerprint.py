@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from evalsuite.verifiers import VERIFIERS
@@ -29,16 +29,27 @@ def mismatches(a: Mapping[str, Any], b: Mapping[str, Any], task: str) -> dict[st
 
 
 def mentions(a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[str, ...]:
-    """What a number should not depend on and that differs all the same: libraries, engine, hardware, precision."""
-    environments = (dict(m.get("environment", {})) for m in (a, b))
-    settings = ({k: v for k, v in m.get("model", {}).items() if k in _ENGINE} for m in (a, b))
-    one, two = ({**e, **s} for e, s in zip(environments, settings))
-    for name in ("host", "recorded", "unsafe_code"):
-        one.pop(name, None), two.pop(name, None)
-    return tuple(_changes(one, two))
+    """What a number should not depend on and that differs all the same: libraries, engine, hardware, precision.
+
+    What only one of them has belongs to its engine and is not named.
+    """
+    one, two = (
+        {k: v for k, v in {**m.get("environment", {}), **_only(m.get("model", {}), _ENGINE)}.items() if k not in _WHERE}
+        for m in (a, b)
+    )
+    packages = one.get("packages", {}), two.get("packages", {})
+    if all(packages):
+        one["packages"], two["packages"] = _only(packages[0], packages[1]), _only(packages[1], packages[0])
+    known = {k for k in one if one[k] is not None and two.get(k) is not None}
+    return tuple(_changes(_only(one, known), _only(two, known)))
+
+
+def _only(values: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+    return {k: v for k, v in values.items() if k in names}
 
 
 _ENGINE = ("backend", "dtype", "quantization", "chat", "attn_implementation")
+_WHERE = ("host", "folder", "recorded", "unsafe_code")  # says where a run was made, not how
 
 
 def _changes(one: Any, two: Any, path: str = "") -> Iterator[str]:
