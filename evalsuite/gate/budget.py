@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from evalsuite.gate.candidate import Candidate
+from evalsuite.price import prices
 
 if TYPE_CHECKING:
     from evalsuite.gate.state import Gate
@@ -30,10 +30,12 @@ def exceeds(gate: Gate, candidate: Candidate, more: Mapping[str, int]) -> str:
     """
     budget, minutes = gate.profile.budget, (time.monotonic() - gate.began) / 60
     tokens = cost = 0.0
+    before, _ = prices(gate.baseline.run)
     for name, samples in more.items():
-        known = candidate.numbers.get(name)
+        known, then = candidate.numbers.get(name), before[name]
         if known is None:
-            tokens += samples * _baseline_tokens(gate, name)
+            tokens += samples * ((then.completion_tokens or 0.0) + (then.prompt_tokens or 0.0))
+            cost += samples * (then.cost or 0.0)
         else:
             had = known.n_questions * known.repeats
             tokens += samples * (known.completion_tokens + known.prompt_tokens) / had
@@ -47,9 +49,3 @@ def exceeds(gate: Gate, candidate: Candidate, more: Mapping[str, int]) -> str:
         if limit is not None and used + plus > limit:
             return f"{name}: {used:,.4g} used, the next look would take about {plus:,.4g} more, and the limit is {limit:,.4g}"
     return ""
-
-
-def _baseline_tokens(gate: Gate, task: str) -> float:
-    """Mean completion tokens of the baseline's samples; 0 where its backend did not count."""
-    tokens = [t for t in gate.baseline.rollup(task).completion_tokens.tolist() if not math.isnan(t)]
-    return sum(tokens) / len(tokens) if tokens else 0.0

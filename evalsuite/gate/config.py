@@ -41,7 +41,7 @@ class TaskRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """What one gate run may spend: samples per question, completion tokens, US dollars, minutes. None: no limit."""
+    """What one gate run may spend: samples per question, tokens (prompts too), US dollars, minutes. None: no limit."""
 
     max_n: int = _MAX_N
     tokens: int | None = None

@@ -107,6 +107,8 @@ class ModelCandidate:
                 if stopped and task.verdict == ERROR:
                     task.reason = f"{stopped} ({task.reason})"
             gate.decide()
+            if stopped:
+                return
 
     def _prepare(self, gate: Gate, task: GateTask) -> None:
         """The plan, its looks, and whether it asks what the baseline was asked."""
@@ -130,7 +132,14 @@ class ModelCandidate:
                 f"{len(strange)} of {len(plan.samples)} questions are not in the baseline, such as {', '.join(strange[:3])}: "
                 "its data has changed",
             )
-        task.planned = schedule(task.wanted.rule.n, max(task.wanted.rule.max_n, task.wanted.rule.n))
+        most = self._most(gate, task)
+        task.planned = schedule(min(task.wanted.rule.n, most), min(max(task.wanted.rule.max_n, task.wanted.rule.n), most))
+
+    def _most(self, gate: Gate, task: GateTask) -> int:
+        """The most samples of a question that are worth asking for: those recorded, or one where they would all be alike."""
+        if self.ref.backend == "replay":
+            return int(self.ref.open().recorded(task.wanted.name))  # type: ignore[attr-defined]
+        return 1 if gate.copies(task.wanted.name, gate.baseline) else task.wanted.rule.max_n + task.wanted.rule.n
 
     def recorded(self) -> dict[str, Recorded]:
         """The run of each task that was measured."""

@@ -94,7 +94,8 @@ class Gate:
         """Add one look: the row, the difference under the rule's target, and what makes it void."""
         task.pairs, task.row = pairs, compare_task(self.baseline, b, task.wanted.name, AVG, pairs, "population")
         task.looks.append(looked)
-        task.differences.append(self._under_target(task, task.row))
+        copies = any(self.copies(task.wanted.name, side) for side in (self.baseline, b))
+        task.differences.append(self._under_target(task, task.row, copies))
         missing, rates = task.row.missing, (task.row.rates_a, task.row.rates_b)
         alone = (missing.only_a + missing.only_b) / max(missing.only_a + missing.only_b + len(pairs.a), 1)
         if alone > TOLERATED:
@@ -112,12 +113,19 @@ class Gate:
                 f"{100 * missing.low:+.1f} and {100 * missing.high:+.1f} points"
             )
 
-    def _under_target(self, task: GateTask, row: Row) -> Difference:
+    def copies(self, task: str, side: Recorded) -> bool:
+        """Whether the samples of a question are copies of one: greedy, and never two values. They are no evidence of their own."""
+        rollup, sampling = side.rollup(task), side.manifest["tasks"][task]["identity"]["sampling"]
+        return sampling.get("temperature") == 0 and bool((rollup.sum_sq * rollup.n <= rollup.sum**2 * (1 + 1e-12)).all())
+
+    def _under_target(self, task: GateTask, row: Row, copies: bool) -> Difference:
         """The difference under the rule's target, or the population's where that cannot be had."""
         if task.wanted.rule.target == "population":
             return row.difference
         if row.other is None:
             why = "one sample per question, so the interval is for new questions of this kind (target: population)"
+        elif copies:
+            why = "greedy, so the samples of a question are copies of one (target: population)"
         elif row.difference.same == row.difference.n_questions:
             # The same answers, replayed or drawn with the same seeds: independent draws would not agree like this.
             why = "no question changed, so the two are not independent draws (target: population)"
@@ -144,8 +152,8 @@ class Gate:
         """Information at the planned looks; the baseline's samples stay what they are."""
         if len(task.planned) < 2:
             return (1.0,)
-        n = self.baseline.rollup(task.wanted.name).n
-        return information(task.planned, fixed=float(n.mean()))
+        n = float(self.baseline.rollup(task.wanted.name).n.mean())
+        return information(task.planned, fixed=max(n, 1.0))
 
     def permits(self, task: GateTask, fields: Mapping[str, str]) -> bool:
         """Whether a task may be compared although these fields of its fingerprint differ; settles it where not.

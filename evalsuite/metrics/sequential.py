@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from evalsuite.metrics.student import z_quantile
 
-_NODES, _FAR = 512, 8.5
+_NODES, _FAR = 192, 8.5
 
 
 def information(samples: Sequence[float], fixed: float = math.inf) -> tuple[float, ...]:
