@@ -70,13 +70,11 @@ def _outlook(gate: Gate, task: GateTask) -> Outlook | None:
         notes.append(f"{asked:,} questions are asked for and the baseline has {len(value):,}: the others cannot be compared")
     if len(at) < len(first):
         notes.append(f"questions of the baseline without a value are left out: {len(first) - len(at)}")
-    greedy = facts["identity"]["sampling"].get("temperature") == 0
-    if greedy and looks[-1] > 1:
-        notes.append(
-            "greedy decoding (temperature 0): more samples repeat the first and show nothing new, so set n and max_n to 1; what is "
-            "said here is of independent samples"
-        )
-    repeated = int(rollup.n[at].min()) > 1
+    n, greedy = rollup.n[at], gate.copies(name, gate.baseline)
+    if greedy:
+        looks, n, within = (1,), np.ones_like(n), np.full(len(within), np.nan)
+        notes.append("greedy decoding (temperature 0): more samples would repeat the first, so one is asked for")
+    repeated = int(n.min()) > 1
     targets = tuple(rule.target if repeated and k > 1 else "population" for k in looks)
     if targets[-1] != rule.target:
         side = "baseline" if not repeated else "candidate"
@@ -90,7 +88,7 @@ def _outlook(gate: Gate, task: GateTask) -> Outlook | None:
         looks=looks,
         fractions=gate.fractions(dataclasses.replace(task, planned=looks)),
         targets=targets,
-        n=rollup.n[at],
+        n=n,
         values=value[at],
         within=within[at],
         binary=bool((rollup.sum == rollup.c)[at].all()),
