@@ -51,7 +51,7 @@ class Chances:
         from evalsuite.metrics.student import z_quantile
 
         sd = math.sqrt(self._variance(target, k_a, k_b) / self.pilot.n_questions)
-        return self.half(self.strict, target, k_a, k_b) / self._shrink + z_quantile(POWER) * sd
+        return self.half(self.strict, target, k_a, k_b) / self._shrink(target) + z_quantile(POWER) * sd
 
     @cached_property
     def finds(self) -> list[float]:
@@ -59,7 +59,7 @@ class Chances:
         the margin, and then passes."""
         import numpy as np
 
-        least = self._noise + self._halves(self.strict) / self._shrink
+        least = self._noise + self._halves(self.strict) / self._shrinks
         return [float(np.quantile(least[:, : k + 1].min(axis=1), POWER)) for k in range(least.shape[1])]
 
     def of(self, drop: float) -> tuple[list[float], list[float], float]:
@@ -67,7 +67,7 @@ class Chances:
         import numpy as np
 
         wide, strict = self._halves(self.critical), self._halves(self.strict)
-        centres = self._shrink * (self._noise - drop)
+        centres = self._shrinks * (self._noise - drop)
         open_, shown = np.ones(len(centres), dtype=bool), np.zeros(len(centres), dtype=bool)
         passed, failed, samples = [0.0], [0.0], 0.0
         for k, look in enumerate(self.outlook.looks):
@@ -93,10 +93,15 @@ class Chances:
         """About how many questions like these find the margin with 80 % power at the last look."""
         return math.ceil(self.pilot.n_questions * (self.finds[-1] / self.outlook.rule.margin) ** 2)
 
+    def _shrink(self, target: str) -> float:
+        """What the two pseudo-questions leave of a mean difference."""
+        return self.pilot.n_questions / (self.pilot.n_questions + 2) if target == "population" else 1.0
+
     @property
-    def _shrink(self) -> float:
-        """What two pseudo-questions do to a mean difference."""
-        return self.pilot.n_questions / (self.pilot.n_questions + 2)
+    def _shrinks(self) -> Any:
+        import numpy as np
+
+        return np.array([self._shrink(target) for target in self.outlook.targets])
 
     @cached_property
     def _noise(self) -> Any:
@@ -131,13 +136,14 @@ class Chances:
 
         questions, step = self.pilot.n_questions, 1 / min(k_a, k_b)
         total = questions * self._variance(target, k_a, k_b) + 2 * step**2
+        below = questions + 2 if target == "population" else questions
         if target == "population":
             df = float(self.pilot.n_clusters + 1)
         else:
             single = np.nan_to_num(self.outlook.within * self.outlook.n, nan=self.pilot.noise.within_a)
             spread = (single**2).sum() * (1 / (k_a**2 * max(k_a - 1, 1)) + 1 / (k_b**2 * max(k_b - 1, 1)))
             df = total**2 / (float(spread) + 2 * step**4)
-        return math.sqrt(total) / (questions + 2), df
+        return math.sqrt(total) / below, df
 
     def _target(self, k_a: float, k_b: float) -> str:
         return self.outlook.rule.target if min(k_a, k_b) > 1 else "population"

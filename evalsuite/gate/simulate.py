@@ -128,7 +128,8 @@ def differences(o: Outlook, a: tuple[Any, Any], b: tuple[Any, Any], k: int, targ
         spread = (wa**2 / (o.n - 1) + wb**2 / (k - 1)).sum(axis=1) + 2 * step**4
         there = moved > 0
         enough = count >= TOO_FEW
-        error = np.where(there, np.sqrt(total) / (count + 2) if enough else math.nan, error)
+        centre = np.where(there, d.mean(axis=1), centre)
+        error = np.where(there, np.sqrt(total) / count if enough else math.nan, error)
         df = np.where(there, total**2 / spread, df)
     return centre, error, df, moved
 

@@ -21,17 +21,15 @@ from evalsuite.metrics.student import t_quantile, t_tail, z_quantile
 
 Floats = NDArray[np.float64]
 
-_POWER = z_quantile(0.975) + z_quantile(0.80)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
     """The mean of `b - a` over questions, with what is known about it. All in the units of the values.
 
     `value` is the plain mean difference and `se` its standard error, without pseudo-questions. `low`, `high` are the two-sided
-    95 % interval and `p` its two-sided p-value: both from `centre` +- t_df * `error`, where the two pseudo-questions are in.
-    `mde` is the smallest true difference that such a comparison finds with 80 % power at two-sided 5 %. `won`, `lost` and
-    `same` count questions where b is above, below, equal to a. NaN where there is too little to say, with the reason in `notes`.
+    95 % interval and `p` its two-sided p-value: both from `centre` +- t_df * `error`, where the two pseudo-questions are in;
+    `shrunk` is what they leave of a difference in `centre`. `won`, `lost` and `same` count questions where b is above, below,
+    equal to a. NaN where there is too little to say, with the reason in `notes`.
     """
 
     value: float
@@ -42,7 +40,6 @@ class Difference:
     centre: float
     error: float
     df: float
-    mde: float
     mean_a: float
     mean_b: float
     won: int
@@ -51,7 +48,19 @@ class Difference:
     n_questions: int
     n_clusters: int
     target: str
+    shrunk: float = 1.0
     notes: tuple[str, ...] = ()
+
+    @property
+    def mde(self) -> float:
+        """The smallest true difference that such a comparison finds with 80 % power at two-sided 5 %."""
+        return self.detectable(0.05)
+
+    def detectable(self, alpha: float) -> float:
+        """The smallest true difference that such a comparison finds with 80 % power at two-sided `alpha`; NaN without an interval."""
+        if math.isnan(self.error):
+            return math.nan
+        return (t_quantile(1 - alpha / 2, self.df) + t_quantile(0.80, self.df)) * self.error / self.shrunk
 
     def bounds(self, z: float) -> tuple[float, float]:
         """The interval whose ends are each passed with the chance that a standard normal has above `z` > 0.
@@ -91,10 +100,11 @@ def compare(
     are not independent.
 
     With d_q = b_q - a_q, N questions in G clusters, and two pseudo-questions of +1/K and -1/K that stand alone (K: the smaller
-    mean number of samples), so that nothing has zero width, at the ceiling least of all:
+    mean number of samples; for a metric @k pass samples / k, as one value takes k), so that nothing has zero width, at the
+    ceiling least of all:
     population: centre = sum d / (N+2); error^2 = G'/(G'-1) (N+2)^-2 sum_g (sum_{q in g} d_q - centre)^2, G' = G+2, df = G'-1.
-    benchmark: error^2 = (N+2)^-2 (sum_q (within_a + within_b) + 2/K^2), df by Satterthwaite. Needs K >= 2.
-    Below 5 independent units there is no interval, below 10 it is noted.
+    benchmark: centre = sum d / N; error^2 = N^-2 (sum_q (within_a + within_b) + 2/K^2), df by Satterthwaite. Needs K >= 2.
+    Where all values lie in [0, 1] the interval is kept in [-1, 1]. Below 5 independent units there is no interval, below 10 it is noted.
 
     Raises ValueError for shapes that do not fit, an unknown target, or `benchmark` where a sampling variance is unknown.
     """
@@ -106,6 +116,8 @@ def compare(
         raise ValueError(f"{len(va)} questions in a and {len(vb)} in b: pairs need the same ones")
     labels = cluster_numbers(clusters, va)
     there = ~(np.isnan(va) | np.isnan(vb))
+    if (na[there] <= 0).any() or (nb[there] <= 0).any():
+        raise ValueError("samples_a and samples_b must be above 0 where a question has a value")
     va, vb, na, nb, wa, wb = (x[there] for x in (va, vb, na, nb, wa, wb))
     labels = labels[there]
     d, n = vb - va, int(there.sum())
@@ -133,30 +145,33 @@ def compare(
     else:
         se = math.sqrt(float((wa + wb).sum())) / n if n else math.nan
     if units < TOO_FEW:
-        nothing: dict[str, Any] = dict.fromkeys(("low", "high", "p", "centre", "error", "df", "mde"), math.nan)
+        nothing: dict[str, Any] = dict.fromkeys(("low", "high", "p", "centre", "error", "df"), math.nan)
         why = "no question has a value in both" if not n else f"only {units} {unit}: no interval below {TOO_FEW}"
         return Difference(**known, **nothing, se=se, notes=(why,))
-    unit_step = 1 / min(float(na.mean()), float(nb.mean()))
-    centre = float(d.sum()) / (n + 2)
+    step = 1 / min(float(na.mean()), float(nb.mean()))
     if target == "population":
-        everything = np.concatenate([d, [unit_step, -unit_step]]) - centre
+        centre, shrunk = float(d.sum()) / (n + 2), n / (n + 2)
+        everything = np.concatenate([d, [step, -step]]) - centre
         error, df = clustered_error(everything, np.concatenate([labels, [labels.max() + 1, labels.max() + 2]]), groups + 2)
     else:
-        total = float((wa + wb).sum()) + 2 * unit_step**2
-        error = math.sqrt(total) / (n + 2)
+        # Sampling noise alone is no reason to draw the estimate towards 0.
+        centre, shrunk = mean, 1.0
+        total = float((wa + wb).sum()) + 2 * step**2
+        error = math.sqrt(total) / n
         spread = wa**2 / np.maximum(na - 1, 1) + wb**2 / np.maximum(nb - 1, 1)
-        df = total**2 / (float(spread.sum()) + 2 * unit_step**4)
+        df = total**2 / (float(spread.sum()) + 2 * step**4)
     half = t_quantile(0.975, df) * error
+    share = bool(min(va.min(), vb.min()) >= 0 and max(va.max(), vb.max()) <= 1)
     return Difference(
         **known,
-        low=centre - half,
-        high=centre + half,
+        low=max(centre - half, -1.0) if share else centre - half,
+        high=min(centre + half, 1.0) if share else centre + half,
         p=min(2 * t_tail(abs(centre) / error, df), 1.0),
         se=se,
         centre=centre,
         error=error,
         df=df,
-        mde=_POWER * error,
+        shrunk=shrunk,
         notes=(f"only {units} {unit}: the interval is rough below {FEW}",) if units < FEW else (),
     )
 
@@ -180,10 +195,10 @@ def mcnemar_mid_p(won: int, lost: int) -> float:
 
     For one sample per question. The exact binomial tail counts the outcome seen by half (Fagerland et al. 2013).
     """
-    won, lost = int(won), int(lost)
-    n, few = won + lost, min(won, lost)
-    if won < 0 or lost < 0:
+    if int(won) != won or int(lost) != lost or won < 0 or lost < 0:
         raise ValueError(f"won {won} and lost {lost} are counts")
+    won, lost = int(won), int(lost)  # numpy's would overflow
+    n, few = won + lost, min(won, lost)
     if n == 0:
         return 1.0
     # In whole numbers to the end: they are far beyond a float's range from about 1000 pairs on.

@@ -17,7 +17,6 @@ Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
 Z = float(stats.norm.ppf(0.975))
-SHRINK = 2  # of the two pseudo-questions, how many a difference's sums are divided by besides the questions
 
 
 def questions(rng: np.random.Generator, shape: tuple[int, int], mean: float, concentration: float = 2.0) -> Floats:
@@ -80,16 +79,15 @@ def compare(a: Counts, b: Counts, k_a: int, k_b: int, target: str = "population"
     va, vb = a / k_a, b / k_b
     d, n, step = vb - va, a.shape[1] + 2, 1 / min(k_a, k_b)
     centre = d.sum(axis=1) / n
-    scale = n / (a.shape[1] + SHRINK)
     if target == "benchmark":
         wa, wb = va * (1 - va) / (k_a - 1), vb * (1 - vb) / (k_b - 1)
         total = (wa + wb).sum(axis=1) + 2 * step**2
         below = (wa**2).sum(axis=1) / (k_a - 1) + (wb**2).sum(axis=1) / (k_b - 1) + 2 * step**4
-        return Differences(centre * scale, np.sqrt(total) / n * scale, total**2 / below)
+        return Differences(d.mean(axis=1), np.sqrt(total) / a.shape[1], total**2 / below)
     sums = d.reshape(len(d), -1, cluster_size).sum(axis=2) - cluster_size * centre[:, None]
     groups = sums.shape[1] + 2
     total = (sums**2).sum(axis=1) + (step - centre) ** 2 + (step + centre) ** 2
-    return Differences(centre * scale, np.sqrt(groups / (groups - 1) * total) / n * scale, np.full(len(d), groups - 1.0))
+    return Differences(centre, np.sqrt(groups / (groups - 1) * total) / n, np.full(len(d), groups - 1.0))
 
 
 def plain_t(a: Counts, b: Counts, k_a: int, k_b: int) -> Differences:

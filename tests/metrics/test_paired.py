@@ -87,7 +87,7 @@ def test_benchmark_target_by_hand(seed: int, questions: int, ka: int, kb: int) -
     assert c.se == pytest.approx(math.sqrt((va + vb).sum()) / questions, rel=1e-12)
     pseudo = 1 / min(ka, kb) ** 2
     total = (va + vb).sum() + 2 * pseudo
-    assert c.error == pytest.approx(math.sqrt(total) / (questions + 2), rel=1e-12)
+    assert (c.centre, c.error) == pytest.approx((c.value, math.sqrt(total) / questions), rel=1e-12)
     df = total**2 / ((va**2 / (ka - 1) + vb**2 / (kb - 1)).sum() + 2 * pseudo**2)
     half = stats.t.ppf(0.975, df) * c.error
     assert (c.low, c.high) == pytest.approx((c.centre - half, c.centre + half), rel=1e-9)
@@ -99,7 +99,8 @@ def test_by_hand() -> None:
     assert (c.value, c.centre, c.df) == pytest.approx((1 / 3, 1 / 4, 7))
     assert c.error == pytest.approx(math.sqrt(5.5 / 7 / 8))
     assert (c.won, c.lost, c.same, c.n_questions) == (3, 1, 2, 6)
-    assert c.mde == pytest.approx((stats.norm.ppf(0.975) + stats.norm.ppf(0.8)) * c.error)
+    assert c.mde == pytest.approx((stats.t.ppf(0.975, 7) + stats.t.ppf(0.8, 7)) * c.error * 8 / 6)
+    assert c.detectable(0.01) > c.mde
     assert "6 questions" in c.notes[0]
 
 
@@ -253,3 +254,19 @@ def test_coverage_of_no_difference(mean: float, questions: int, k: int) -> None:
         c = compare(rng.binomial(k, theta) / k, rng.binomial(k, theta) / k, samples_a=k, samples_b=k)
         hits += c.low <= 0 <= c.high
     assert 100 * hits / repetitions >= 94
+
+
+def test_a_large_difference_is_inside_its_own_benchmark_interval_and_no_interval_leaves_what_is_possible() -> None:
+    everything = compare(np.zeros((30, 8)), np.ones((30, 8)), target="benchmark")
+    assert everything.value == everything.high == 1.0 and everything.low > 0.9
+    few = compare(np.zeros(10), np.ones(10))
+    assert few.high == 1.0 and few.low < 0.7
+    assert compare(np.zeros(10), np.full(10, 30.0)).high > 1.0
+
+
+def test_errors() -> None:
+    for won, lost in ((9.5, 2), (-1, 2)):
+        with pytest.raises(ValueError, match="counts"):
+            mcnemar_mid_p(won, lost)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="above 0"):
+        compare(np.zeros(6), np.ones(6), samples_a=0)
