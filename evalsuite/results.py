@@ -110,7 +110,7 @@ def task_result(
             per_question,
             clusters=clusters if clustered else None,
             target=target,
-            samples_per_question=repeats,
+            samples_per_question=repeats / metric.draws if target == "population" else repeats,
             within=within,
             weights=_weights(grid, metric.weight) if metric.weight else None,
         )
