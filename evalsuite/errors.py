@@ -15,6 +15,10 @@ class UsageError(EvalsuiteError):
     exit_code = 2
 
 
+class BusyError(UsageError):
+    """Another process is writing what this one would write."""
+
+
 class IncompleteError(EvalsuiteError):
     """The run ended with samples missing or errors above `--max-errors` (exit 3)."""
 

@@ -128,7 +128,9 @@ def evaluate(
         states = [TaskState(plan, run_dir) for plan in plans]
         notes = tuple(note for state in states if (note := state.never_shrink()))
         record = manifest(run_dir, model, [state.plan for state in states], settings, what)
-        record["reused"] = sum(len(s.cells) + len(s.unscored) for s in states)  # samples of earlier calls: `started` is this one's
+        record["reused"] = sum(
+            len(s.cells) + len(s.unscored) for s in states
+        )  # samples of earlier calls: `started` is this one's
         record["suites"] = {name: list(members) for name, members in suites.items()}
         run_dir.write_manifest(record)
         if on_open is not None:

@@ -118,7 +118,7 @@ def make_plans(tasks: Sequence[str | Task], settings: Settings) -> tuple[list[Pl
 def make_plan(task: Task, settings: Settings) -> Plan:
     """The plan of one task."""
     data = load(task, settings.where)
-    samples = data.samples[: _limit(settings.limit, len(data.samples))]
+    samples = data.samples[: questions_asked(settings.limit, len(data.samples))]
     if not samples:
         raise UsageError(f"task {task.name!r} has no samples in {data.location}")
     changes = dict(settings.sampling)
@@ -203,8 +203,8 @@ def _metrics(task: Task, settings: Settings, repeats: int) -> tuple[str, ...]:
     return tuple(dict.fromkeys(asked if settings.metrics else (*task.metrics, *settings.extra_metrics)))
 
 
-def _limit(limit: int | float | None, n: int) -> int:
-    """`--limit`: a count, or a share of the set when below 1."""
+def questions_asked(limit: int | float | None, n: int) -> int:
+    """How many of `n` questions `--limit` leaves: a count, or a share of the set when below 1. Raises UsageError."""
     if limit is None:
         return n
     if not 0 < limit < math.inf:

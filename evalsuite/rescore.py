@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from evalsuite.errors import RequestError, UsageError
+from evalsuite.errors import NotComparableError, RequestError, UsageError
 from evalsuite.formats import KEY, read_records
 from evalsuite.loop import Cell, Key, run_async
 from evalsuite.manifest import settings_from
@@ -68,7 +68,7 @@ def rescore_run(
 
     `data_dir`, `offline` and `include` stand in for the run's own. Returns the result and the samples whose value or outcome
     differs from the recorded one; a sample that could not be scored, then or now, is missing and no change. Raises UsageError
-    where a task is not in the run, or its data is no longer what the run saw; UnavailableError where the judge or the sandbox
+    where a task is not in the run, NotComparableError where its data is no longer what the run saw, UnavailableError where the judge or the sandbox
     is not there.
     """
     manifest = run.manifest()
@@ -81,7 +81,7 @@ def rescore_run(
         settings.where, data_dir=data_dir or settings.where.data_dir, offline=offline or settings.where.offline
     )
     settings = dataclasses.replace(settings, where=where, include=tuple(include) or settings.include)
-    plans, _ = make_plans([_spec(name, recorded[name]["source"]) for name in names or recorded], settings)
+    plans, _ = make_plans([recorded_spec(name, recorded[name]["source"]) for name in names or recorded], settings)
     prepare(plans)
     suites = {} if names else {name: tuple(members) for name, members in manifest.get("suites", {}).items()}
     plans = [
@@ -92,7 +92,7 @@ def rescore_run(
     replies = ReplyCache(run.path / "judge.jsonl")
     for plan in plans:
         if plan.identity()["data"] != recorded[plan.name]["identity"]["data"]:
-            raise UsageError(
+            raise NotComparableError(
                 f"{plan.name}: the data at {plan.loaded.location} is not what this run saw "
                 f"(revision {plan.loaded.revision[:12]}, then {recorded[plan.name]['source']['revision'][:12]})"
             )
@@ -178,7 +178,7 @@ def _own_gold(row: Mapping[str, Any], number: int, place: str) -> tuple[Sample, 
     return dataclasses.replace(sample, metadata=row.get("metadata") or {}, tests=row.get("tests")), recording
 
 
-def _spec(name: str, source: Mapping[str, Any]) -> str:
+def recorded_spec(name: str, source: Mapping[str, Any]) -> str:
     """What the registry knows a recorded task by: a data file of the user's by the path it had."""
     return f"{source['location']}:{name.rpartition(':')[2]}" if is_file_spec(name) else name
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
@@ -38,9 +39,9 @@ def render(results: Sequence[RunResult]) -> str:
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]], right: Collection[str] = _RIGHT) -> str:
-    """An aligned Markdown table; columns named in `right` stand to the right."""
-    rows = [[str(cell).replace("|", "\\|").replace("\n", " ") for cell in row] for row in rows]
-    widths = [max(len(str(cell)) for cell in column) for column in zip(header, *rows)]
+    """An aligned Markdown table; columns named in `right` stand to the right. A cell is one line of Markdown, with any `|`."""
+    rows = [[_cell(str(cell)) for cell in row] for row in rows]
+    widths = [max(len(cell) for cell in column) for column in zip(header, *rows)]
     numbers = [name in right for name in header]
 
     def line(cells: Sequence[str]) -> str:
@@ -49,6 +50,11 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]], right: Collec
 
     rule = "|" + "|".join("-" * (w + 1) + (":" if r else "-") for w, r in zip(widths, numbers)) + "|"
     return "\n".join([line(header), rule, *map(line, rows)])
+
+
+def _cell(text: str) -> str:
+    """One line, in which `|` divides nothing: a backslash before it is doubled, or it would be what is escaped."""
+    return re.sub(r"(\\*)\|", r"\1\1\\|", re.sub(r"[\r\n]+", " ", text))
 
 
 def _task_rows(task: TaskResult) -> list[list[str]]:

@@ -67,9 +67,17 @@ def describe(run: RunDir) -> dict[str, Any]:
         "model": manifest.get("model", {}).get("name"),
         "path": str(run.path),
         "set_at": set_at,
-        "age_days": round((time.time() - calendar.timegm(time.strptime(set_at, TIME))) / 86_400, 2) if set_at else None,
+        "age_days": _age(set_at),
         "pinned": bool(block.get("pinned", False)),
     }
+
+
+def _age(stamp: Any) -> float | None:
+    """Days since then; None for what is no time."""
+    try:
+        return round((time.time() - calendar.timegm(time.strptime(str(stamp), TIME))) / 86_400, 2)
+    except ValueError:
+        return None
 
 
 def has_completions(run: RunDir) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from evalsuite.comparison.compare import Recorded
     from evalsuite.gate.config import Profile
     from evalsuite.gate.result import Side
+
+REPORTS = ("gate.json", "gate.md", "junit.xml")
 
 HELP = """A regression gate for CI: is the candidate worse than the baseline? PASS, FAIL or INCONCLUSIVE per task, at a known
 false-alarm rate. The verifiers are checked first, on the baseline's completions; then a model is asked for as many samples as
@@ -46,7 +49,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--margin", type=options.points, metavar="3pp", help="the largest drop that counts as none")
     what.add_argument("--repeats", "-n", type=options.positive, metavar="N", help="samples per question at the first look")
     what.add_argument("--max-n", type=options.positive, metavar="N", help="samples per question at the last look")
-    what.add_argument("--limit", "-L", type=float, metavar="N|SHARE", help="only the first N questions, or a share below 1")
+    what.add_argument(
+        "--limit", "-L", type=options.limit, metavar="N|SHARE", help="only the first N questions, or a share below 1"
+    )
     what.add_argument(
         "--allow", default="", metavar="FIELD,...", help="fields that may differ: prompt, sampling, verifier, ..."
     )
@@ -75,6 +80,11 @@ def main(args: argparse.Namespace) -> int:
     from evalsuite.gate.state import Gate
 
     options.unsafe(args)
+    reports = Path(args.report_dir)
+    if reports.exists() and not reports.is_dir():
+        raise UsageError(f"--report-dir {reports}: is no folder")
+    for name in () if args.plan or args.aa else REPORTS:  # whatever happens now, the last gate's verdict is not this one's
+        (reports / name).unlink(missing_ok=True)
     if not (args.plan or args.aa) and bool(args.run) == bool(args.model):
         raise UsageError("what is to be gated? Either a finished RUN, or --model MODEL to ask (see: evalsuite gate --help)")
     profile = _profile(args)
@@ -110,7 +120,7 @@ def _profile(args: argparse.Namespace) -> Profile:
     import dataclasses
 
     from evalsuite.errors import UsageError
-    from evalsuite.gate.config import default_config, load_config
+    from evalsuite.gate.config import TaskRule, default_config, load_config
 
     path = Path(args.config or "evalsuite.ci.yaml")
     if args.config and not path.is_file():
@@ -118,33 +128,34 @@ def _profile(args: argparse.Namespace) -> Profile:
     config = load_config(path, args.include_path) if path.is_file() else default_config()
     name = args.profile or ("pr" if "pr" in config.profiles else None)
     profile = config.profile(name)
-    changes: dict[str, Any] = {"n": args.repeats, "max_n": args.max_n, "margin": args.margin, "limit": args.limit}
-    changes = {k: v for k, v in changes.items() if v is not None}
-    if args.repeats and not args.max_n:
-        changes["max_n"] = max(args.repeats, profile.budget.max_n)
-    if args.max_n and not args.repeats:
-        changes["n"] = min(args.max_n, profile.default.n)
-    if changes.get("n", 1) > changes.get("max_n", changes.get("n", 1)):
+    if args.repeats and args.max_n and args.repeats > args.max_n:
         raise UsageError(f"-n {args.repeats} is above --max-n {args.max_n}")
+    given: dict[str, Any] = {"n": args.repeats, "max_n": args.max_n, "margin": args.margin, "limit": args.limit}
+    given = {k: v for k, v in given.items() if v is not None}
+
+    def changed(rule: Mapping[str, Any]) -> dict[str, Any]:
+        """`rule` with the flags over it; of n and max_n, the one that no flag names gives way."""
+        new = {**rule, **given}
+        n, most = new.get("n", profile.default.n), new.get("max_n", profile.default.max_n)
+        return new if n <= most else {**new, **({"max_n": n} if args.repeats else {"n": most})}
+
     return dataclasses.replace(
         profile,
         baseline=args.baseline or profile.baseline,
-        default=dataclasses.replace(profile.default, **changes),
-        tasks=tuple(dataclasses.replace(rule, **changes) for rule in profile.tasks),
-        overrides={task: {k: v for k, v in given.items() if k not in changes} for task, given in profile.overrides.items()},
-        budget=dataclasses.replace(profile.budget, **{k: v for k, v in changes.items() if k == "max_n"}),
+        default=TaskRule(**changed(dataclasses.asdict(profile.default))),
+        tasks=tuple(TaskRule(**changed(dataclasses.asdict(rule))) for rule in profile.tasks),
+        overrides={task: changed(own) for task, own in profile.overrides.items()},
+        budget=dataclasses.replace(profile.budget, **({"max_n": args.max_n} if args.max_n else {})),
     )
 
 
 def _baseline(args: argparse.Namespace, name: str, profile: Profile) -> Recorded:
-    from evalsuite.baseline import find_run
+    from evalsuite.baseline import find_baseline, find_run
     from evalsuite.comparison.compare import Recorded
-    from evalsuite.errors import UsageError
 
-    try:
+    if name == args.baseline:
         return Recorded(find_run(name, Path(args.output_path), profile.baselines_dir))
-    except UsageError as error:
-        raise UsageError(f"{error}. Make a baseline with: evalsuite baseline set {name} RUN") from None
+    return Recorded(find_baseline(name, profile.baselines_dir))  # a name in a file is never the beginning of some run's id
 
 
 def _candidate(args: argparse.Namespace) -> Side:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
+import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -257,13 +258,24 @@ def positive(text: str) -> int:
 
 def points(text: str) -> float:
     """An argument that is a difference of scores, in (0, 1]: `3pp`, `3%` or `0.03`."""
-    number = text.strip().lower().removesuffix("pp").removesuffix("%").strip()
-    try:
-        value = float(number) / (1 if number == text.strip().lower() else 100)
-    except ValueError:
-        value = 0.0
+    match = re.fullmatch(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)\s*(pp|%)?", text.strip(), re.ASCII | re.IGNORECASE)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a difference such as 3pp, 3% or 0.03")
+    value = float(match[1]) / (100 if match[2] else 1)
+    if not match[2] and value > 1:
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: say {text.strip()}pp for percentage points; a bare number is a share such as 0.03"
+        )
     if not 0 < value <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no difference: write 3pp, 3% or 0.03")
+        raise argparse.ArgumentTypeError(f"{text!r} must be above 0 and at most 100pp")
+    return value
+
+
+def limit(text: str) -> float:
+    """An argument that is a count of questions, or a share of them below 1."""
+    value = float(text)
+    if not (0 < value < 1 or (1 <= value < 1e12 and value == int(value))):
+        raise argparse.ArgumentTypeError(f"{text}: a count of at least 1, or a share between 0 and 1")
     return value
 
 

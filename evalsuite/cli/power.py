@@ -6,10 +6,12 @@ import argparse
 import dataclasses
 import json
 import math
-import re
 from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from evalsuite.cli import options
 
 if TYPE_CHECKING:
     from evalsuite.power import Option, TaskPower
@@ -43,7 +45,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="RUN",
         help="a run directory, a run id (its beginning will do) or a baseline's name",
     )
-    add("--mde", required=True, type=_mde, metavar="X", help="the difference to be found: 3pp, 3%% or 0.03")
+    add("--mde", required=True, type=options.points, metavar="X", help="the difference to be found: 3pp, 3%% or 0.03")
     add("--candidate", metavar="RUN", help="a second run: take the variances of the differences from the pairs of both")
     add("--both", action="store_true", help="both runs have n samples, not only the candidate")
     add("--power", type=_share, default=0.8, metavar="P", help="chance of finding it (default: %(default)s)")
@@ -57,17 +59,21 @@ def main(args: argparse.Namespace) -> int:
     """Print the options."""
     from evalsuite.baseline import find_run
     from evalsuite.errors import UsageError
+    from evalsuite.metrics.student import LEAST_ALPHA
     from evalsuite.power import power_options
 
-    if not args.alpha < min(args.power, 0.5):
-        raise UsageError(f"--alpha {args.alpha} must be below 0.5 and below --power {args.power}")
+    if not LEAST_ALPHA <= args.alpha < min(args.power, 0.5):
+        raise UsageError(f"--alpha {args.alpha} must be at least {LEAST_ALPHA:g}, below 0.5 and below --power {args.power}")
+    names = options.words(args.tasks)
+    if args.tasks is not None and not names:
+        raise UsageError("no task was asked for: evalsuite power NAME[,NAME...], or no name for all tasks of the baseline")
     root = Path(args.output_path)
     baseline = find_run(args.baseline, root)
     candidate = find_run(args.candidate, root) if args.candidate else None
     tasks = power_options(
         baseline,
         args.mde,
-        tasks=[name.strip() for name in (args.tasks or "").split(",") if name.strip()],
+        tasks=names,
         candidate=candidate,
         both=args.both,
         target_power=args.power,
@@ -90,26 +96,6 @@ def main(args: argparse.Namespace) -> int:
     return 0
 
 
-def points(text: str) -> float:
-    """`3pp`, `3%` or `0.03` as 0.03. Raises argparse.ArgumentTypeError for anything else, and for a bare number above 1."""
-    match = re.fullmatch(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)\s*(pp|%)?", text.strip(), re.IGNORECASE)
-    if match is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a difference such as 3pp, 3% or 0.03")
-    value = float(match[1]) / (100 if match[2] else 1)
-    if not match[2] and abs(value) > 1:
-        raise argparse.ArgumentTypeError(
-            f"{text!r}: say {text.strip()}pp for percentage points; a bare number is a share such as 0.03"
-        )
-    return value
-
-
-def _mde(text: str) -> float:
-    value = points(text)
-    if not 0 < value <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} must be above 0 and at most 100pp")
-    return value
-
-
 def _share(text: str) -> float:
     """A probability strictly between 0 and 1."""
     try:
@@ -129,7 +115,7 @@ def _table(tasks: Sequence[TaskPower], args: argparse.Namespace) -> str:
     kept = [i for i in range(len(_HEADER)) if i not in unknown]
     sides = "one-sided" if args.one_sided else "two-sided"
     notes = [
-        f"To find a true difference of {_points(args.mde)} with {100 * args.power:g} % power at {sides} {100 * args.alpha:g} %; "
+        f"To find a true difference of {_points(args.mde)} with {_percent(args.power)} power at {sides} {_percent(args.alpha)}; "
         + ("both runs have n samples per question." if args.both else "the baseline as it is, n samples of the candidate.")
     ]
     for task in tasks:
@@ -163,6 +149,11 @@ def _cells(task: TaskPower, option: Option) -> list[str]:
         "-" if option.cost is None else f"${option.cost:,.2f}",
         mark,
     ]
+
+
+def _percent(share: float) -> str:
+    """All digits of it: a power of .999999 is not 100 %."""
+    return f"{(100 * Decimal(repr(share))).normalize():f} %"
 
 
 def _points(share: float) -> str:

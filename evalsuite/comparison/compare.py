@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from evalsuite.comparison.pairs import Pairs, bounds, clusters, values
+from evalsuite.comparison.pairs import Pairs, are_shares, bounds, clusters, values
 from evalsuite.errors import UsageError
 from evalsuite.metrics.paired import Difference, mcnemar_mid_p, sign_flip_p
 from evalsuite.metrics.paired import compare as paired
@@ -34,6 +34,11 @@ class Recorded:
     def manifest(self) -> dict[str, Any]:
         """run.json."""
         return self.run.manifest()
+
+    @property
+    def run_id(self) -> str:
+        """Its id, which its baseline and its copies keep; the folder's name where there is none."""
+        return str(self.manifest.get("run_id", self.run.path.name))
 
     @property
     def name(self) -> str:
@@ -107,7 +112,8 @@ class Rates:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Missing:
-    """Questions that could not be paired. `low` and `high` bound the difference whatever the missing values were.
+    """Questions that could not be paired. `low` and `high` bound the difference whatever the missing values were;
+    NaN where values are no shares, and so have no bounds themselves.
 
     `only_a`, `only_b` are in one run only, `edited` of them under the same id with other content; `no_value` are in both, but
     in one without a value. `share` is of all questions of either run.
@@ -140,8 +146,9 @@ class Moved:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """One task and metric of two runs. `difference` is b - a under the target asked for, `other` under the other one, if it
-    can be had. `p_adjusted` is over everything compared at once. `samples_*` are mean samples per question; `mcnemar_p` is
-    for one sample per question and right or wrong, `sign_flip_p` for fewer than 50 questions, else None."""
+    can be had. `p_adjusted` is over everything compared at once, `family` tests in all (1: not corrected). `shares` says that
+    all values lie in [0, 1]. `samples_*` are mean samples per question; `mcnemar_p` is for one sample per question and right or
+    wrong, `sign_flip_p` for fewer than 50 questions, else None."""
 
     task: str
     label: str
@@ -149,6 +156,8 @@ class Row:
     difference: Difference
     other: Difference | None
     p_adjusted: float
+    family: int
+    shares: bool
     samples_a: float
     samples_b: float
     rates_a: Rates
@@ -175,9 +184,9 @@ def compare_task(a: Recorded, b: Recorded, task: str, metric: Metric, pairs: Pai
         raise UsageError(_no_benchmark(task, metric, unknown, int(there.sum())))
 
     def of(which: str) -> Difference:
-        return paired(
-            va, vb, clusters=labels, target=which, samples_a=one.n[at_a], samples_b=two.n[at_b], within_a=wa, within_b=wb
-        )
+        # A value of a metric @k takes k samples: pass@8 of 8 is a single right or wrong.
+        na, nb = one.n[at_a] / metric.draws, two.n[at_b] / metric.draws
+        return paired(va, vb, clusters=labels, target=which, samples_a=na, samples_b=nb, within_a=wa, within_b=wb)
 
     main = of(target)
     rest = "population" if target == "benchmark" else "benchmark"
@@ -196,6 +205,8 @@ def compare_task(a: Recorded, b: Recorded, task: str, metric: Metric, pairs: Pai
         difference=main,
         other=of(rest) if rest == "population" or not unknown else None,
         p_adjusted=main.p,
+        family=1,
+        shares=are_shares(one, metric) and are_shares(two, metric),
         samples_a=_mean(one.n[at_a]),
         samples_b=_mean(two.n[at_b]),
         rates_a=_rates(one, at_a),

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from evalsuite.comparison.compare import Recorded, Row, compare_task
 from evalsuite.comparison.fingerprint import FIELDS, mentions, mismatches
 from evalsuite.comparison.pairs import Pairs, pair
+from evalsuite.comparison.wanted import parse_metrics, settled
 from evalsuite.errors import NotComparableError, UsageError
+from evalsuite.escape import code
 from evalsuite.metrics.multiple import adjust
-from evalsuite.metrics.reduce import Metric, parse_metric
-from evalsuite.metrics.student import t_quantile, t_tail, z_quantile
+from evalsuite.metrics.student import t_quantile, t_tail
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overall:
-    """The mean over tasks of the differences under one metric, each task weighing the same. `low`, `high`, `p`, `mde` as in
-    `Difference`; `p_adjusted` is over everything of this kind compared at once."""
+    """The mean over tasks of the differences under one metric, each task weighing the same. `low`, `high`, `p`, `error`, `df`
+    as in `Difference`; `p_adjusted` is over everything of this kind compared at once, `family` tests in all (1: not
+    corrected). `raw_error` is the error of the mean of differences that pseudo-questions have not drawn towards 0. `questions`
+    are those behind it, `missing` those that could not be paired, `shares` says that all values lie in [0, 1]."""
 
     metric: str
     value: float
@@ -27,16 +30,32 @@ class Overall:
     high: float
     p: float
     p_adjusted: float
-    mde: float
+    family: int
+    error: float
+    raw_error: float
+    df: float
     mean_a: float
     mean_b: float
     tasks: int
+    questions: int
+    missing: int
+    shares: bool
+
+    @property
+    def mde(self) -> float:
+        """As in `Difference`."""
+        return self.detectable(0.05)
+
+    def detectable(self, alpha: float) -> float:
+        """The smallest true mean difference that is found with 80 % power at two-sided `alpha`."""
+        return (t_quantile(1 - alpha / 2, self.df) + t_quantile(0.8, self.df)) * self.raw_error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contrast:
     """Run `b` against run `a` (positions among the runs compared). `overall` is there for two tasks and more, one of each
-    metric. `allowed` are mismatches that the caller let pass, by task and field."""
+    metric. `allowed` are mismatches that the caller let pass, by task and field. `same_as` is the position of an earlier run
+    that is the same run as `b`: there is nothing to test then."""
 
     a: int
     b: int
@@ -45,6 +64,7 @@ class Contrast:
     allowed: Mapping[str, Mapping[str, str]]
     mentions: tuple[str, ...]
     notes: tuple[str, ...]
+    same_as: int | None = None
 
 
 def contrast(
@@ -52,6 +72,7 @@ def contrast(
     b: Recorded,
     *,
     positions: tuple[int, int] = (0, 1),
+    same_as: int | None = None,
     tasks: Sequence[str] | None = None,
     metrics: Sequence[str] = ("avg",),
     target: str = "population",
@@ -60,15 +81,19 @@ def contrast(
 ) -> Contrast:
     """Compare two runs. `tasks` are those of both runs unless given; `allow` names FIELDS that may differ, or is `all`.
 
-    Raises NotComparableError where tasks differ in what they measure, naming all of it, and UsageError where a run has not
-    ended, no task is in both, or a metric cannot be had.
+    Raises NotComparableError where tasks differ in what they measure, naming all of it, or no question at all is in both, and
+    UsageError where a run has not ended, no task is in both, or a metric cannot be had.
     """
     names, notes = common_tasks(a, b, tasks)
     for side in (a, b):
         side.require_ended()
     pairs = {name: pair(a.rollup(name), b.rollup(name)) for name in names}
     allowed = require_comparable(a, b, pairs, allow)
-    wanted = parse_metrics(metrics)
+    if not any(len(of.a) for of in pairs.values()):
+        raise NotComparableError(
+            f"no question is in both runs: {a.run.path.name} and {b.run.path.name} share none of {', '.join(names)}"
+        )
+    wanted = settled(parse_metrics(metrics), (a, b), names)
     rows = [[compare_task(a, b, name, m, pairs[name], target, moved=moved) for name in names] for m in wanted]
     return Contrast(
         a=positions[0],
@@ -78,11 +103,12 @@ def contrast(
         allowed=allowed,
         mentions=mentions(a.manifest, b.manifest),
         notes=notes,
+        same_as=same_as,
     )
 
 
 def common_tasks(a: Recorded, b: Recorded, tasks: Sequence[str] | None) -> tuple[list[str], tuple[str, ...]]:
-    """The tasks to compare, and notes on those that are in one run only. Raises UsageError."""
+    """The tasks to compare, and notes (Markdown) on those that are in one run only. Raises UsageError."""
     if tasks is not None:
         for name in tasks:
             for side in (a, b):
@@ -98,7 +124,7 @@ def common_tasks(a: Recorded, b: Recorded, tasks: Sequence[str] | None) -> tuple
             f"{b.run.path.name} has {', '.join(b.tasks) or 'none'}"
         )
     notes = [
-        f"{', '.join(rest)}: in {one.run.path.name} and not in {two.run.path.name}, so not compared."
+        f"{', '.join(map(code, rest))}: in {code(one.run.path.name)} and not in {code(two.run.path.name)}, so not compared."
         for one, two in ((a, b), (b, a))
         if (rest := [name for name in one.tasks if name not in both])
     ]
@@ -133,25 +159,24 @@ def require_comparable(
     return {name: differing for name, differing in found.items() if differing}
 
 
-def parse_metrics(names: Sequence[str]) -> list[Metric]:
-    """The metrics of these names, each once. Raises UsageError."""
-    if not names:
-        raise UsageError("no metric was asked for: --metric avg,pass@8")
-    return list(dict.fromkeys(parse_metric(name) for name in names))
-
-
 def adjusted(contrasts: Sequence[Contrast], correction: str) -> tuple[Contrast, ...]:
     """The contrasts with p-values corrected over every row of all of them, and those over tasks among themselves.
 
-    Raises ValueError for a correction that there is not.
+    A run that came before counts once: its p-values are NaN here. Raises ValueError for a correction that there is not.
     """
-    p = iter(adjust([row.difference.p for c in contrasts for row in c.rows], correction).tolist())
-    q = iter(adjust([overall.p for c in contrasts for overall in c.overall], correction).tolist())
+
+    def family(of: Callable[[Contrast], Iterable[float]]) -> tuple[Iterator[float], int]:
+        p = [math.nan if c.same_as is not None else x for c in contrasts for x in of(c)]
+        tests = 1 if correction == "none" else max(sum(not math.isnan(x) for x in p), 1)
+        return iter(adjust(p, correction).tolist()), tests
+
+    p, rows = family(lambda c: (row.difference.p for row in c.rows))
+    q, means = family(lambda c: (overall.p for overall in c.overall))
     return tuple(
         dataclasses.replace(
             c,
-            rows=tuple(dataclasses.replace(row, p_adjusted=next(p)) for row in c.rows),
-            overall=tuple(dataclasses.replace(overall, p_adjusted=next(q)) for overall in c.overall),
+            rows=tuple(dataclasses.replace(row, p_adjusted=next(p), family=rows) for row in c.rows),
+            overall=tuple(dataclasses.replace(o, p_adjusted=next(q), family=means) for o in c.overall),
         )
         for c in contrasts
     )
@@ -172,7 +197,7 @@ def _overall(rows: Sequence[Row]) -> Overall | None:
     t, differences = len(rows), [row.difference for row in rows]
     if t < 2 or any(math.isnan(d.error) for d in differences):
         return None
-    error = math.sqrt(sum(d.error**2 for d in differences)) / t
+    error, raw = (math.sqrt(sum(e**2 for e in of)) / t for of in zip(*((d.error, d.error / d.shrunk) for d in differences)))
     df = (error * t) ** 4 / sum(d.error**4 / d.df for d in differences)
     centre, half = sum(d.centre for d in differences) / t, t_quantile(0.975, df) * error
     labels = {row.metric for row in rows}
@@ -184,8 +209,14 @@ def _overall(rows: Sequence[Row]) -> Overall | None:
         high=centre + half,
         p=p,
         p_adjusted=p,
-        mde=(z_quantile(0.975) + z_quantile(0.8)) * error,
+        family=1,
+        error=error,
+        raw_error=raw,
+        df=df,
         mean_a=sum(d.mean_a for d in differences) / t,
         mean_b=sum(d.mean_b for d in differences) / t,
         tasks=t,
+        questions=sum(d.n_questions for d in differences),
+        missing=sum(row.missing.questions for row in rows),
+        shares=all(row.shares for row in rows),
     )

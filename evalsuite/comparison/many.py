@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, get_args
@@ -11,12 +12,15 @@ from typing import Any, get_args
 import numpy as np
 
 from evalsuite.comparison.compare import Recorded
-from evalsuite.comparison.contrast import Contrast, adjusted, contrast, parse_metrics
+from evalsuite.comparison.contrast import Contrast, adjusted, contrast
 from evalsuite.comparison.methods import Method, SeedRow, compare_methods
-from evalsuite.comparison.pairs import align, clusters
+from evalsuite.comparison.ranks import TaskRanking, rank, ranking_dict
+from evalsuite.comparison.same import first_of
+from evalsuite.comparison.wanted import parse_metrics, unique
 from evalsuite.errors import UsageError
+from evalsuite.escape import code
 from evalsuite.metrics.aggregate import Target
-from evalsuite.metrics.multiple import Correction, Ranking, compare_many
+from evalsuite.metrics.multiple import Correction
 from evalsuite.metrics.reduce import Metric
 
 _CHECKPOINTS = (
@@ -36,24 +40,13 @@ class Compared:
     status: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskRanking:
-    """All pairs of the runs that have a task (`runs` are their positions), over the `questions` that all of them have."""
-
-    task: str
-    label: str
-    metric: str
-    questions: int
-    runs: tuple[int, ...]
-    ranking: Ranking
-
-
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
     """Runs compared. `contrasts` are of every other run against the first, `rankings` are there for three runs and more.
 
     With `methods` (groups of training seeds, name by letter) there are `seeds` instead, of every other method against the
-    first. P-values are corrected by `correction` (holm, bh or none) over all rows.
+    first. P-values are corrected by `correction` (holm, bh or none) over all rows of tasks, and means over tasks among
+    themselves. `notes` are lines of Markdown.
     """
 
     runs: tuple[Compared, ...]
@@ -88,7 +81,7 @@ class Comparison:
                 "target": self.target,
                 "correction": self.correction,
                 "contrasts": [contrast_dict(self, c) for c in self.contrasts],
-                "rankings": [_ranking_dict(r, self.runs) for r in self.rankings],
+                "rankings": [ranking_dict(r, [run.letter for run in self.runs]) for r in self.rankings],
                 "seeds": [seed_dict(self, row) for row in self.seeds],
                 "notes": self.notes,
             }
@@ -137,18 +130,20 @@ def compare_runs(
         rows, notes = compare_methods(methods, letters, wanted, tasks=tasks, allow=allow, correction=correction)
         names = [f"{letter}{i}" for letter, method in zip(letters, methods) for i in range(1, len(method.runs) + 1)]
     else:
-        names, first = letters, recorded[0]
+        names, first = letters, first_of(recorded, tasks)
+        options: dict[str, Any] = {"tasks": tasks, "metrics": metrics, "target": target, "allow": allow, "moved": moved}
         found = [
-            contrast(first, run, positions=(0, i), tasks=tasks, metrics=metrics, target=target, allow=allow, moved=moved)
+            contrast(recorded[0], run, positions=(0, i), same_as=first[i] if first[i] < i else None, **options)
             for i, run in enumerate(recorded[1:], 1)
         ]
         contrasts = adjusted(found, correction)
         if len(recorded) > 2:
             labels = dict.fromkeys(row.task for c in contrasts for row in c.rows)
-            rankings = tuple(r for task in labels for m in wanted if (r := _rank(recorded, task, m, correction)) is not None)
-        notes = [*_twice(recorded, names), _CHECKPOINTS]
+            ranks = (rank(recorded, first, task, m, correction) for task in labels for m in unique(wanted))
+            rankings = tuple(r for r in ranks if r is not None)
+        notes = [*_twice(recorded, names, first), _CHECKPOINTS]
     notes += [
-        f"{letter} ({run.run.path.name}) is failed: samples are missing from it, and count as missing here."
+        f"{letter} ({code(run.run.path.name)}) is failed: samples are missing from it, and count as missing here."
         for letter, run in zip(names, recorded)
         if run.status == "failed"
     ]
@@ -157,7 +152,7 @@ def compare_runs(
             Compared(
                 letter=letter,
                 name=run.name,
-                run_id=str(run.manifest.get("run_id", run.run.path.name)),
+                run_id=run.run_id,
                 path=str(run.run.path),
                 status=run.status,
             )
@@ -171,54 +166,25 @@ def compare_runs(
         seeds=rows,
         notes=tuple(notes),
         recorded=tuple(recorded),
-        metrics=tuple(wanted),
+        metrics=tuple(unique(wanted)),
     )
 
 
-def _rank(recorded: Sequence[Recorded], task: str, metric: Metric, correction: str) -> TaskRanking | None:
-    """All pairs of the runs that have the task; None for fewer than three."""
-    runs = [i for i, run in enumerate(recorded) if task in run.tasks]
-    if len(runs) < 3:
-        return None
-    rollups = [recorded[i].rollup(task) for i in runs]
-    _, positions = align(rollups)
-    at = positions[:, (positions >= 0).all(axis=0)]
-    values = np.stack([recorded[i].values(task, metric)[0][row] for i, row in zip(runs, at)])
-    there = ~np.isnan(values).any(axis=0)
-    values, at = values[:, there], at[:, there]
-    samples = [float(rollup.n[row].mean()) if len(row) else 1.0 for rollup, row in zip(rollups, at)]
-    ranking = compare_many(values, samples=samples, clusters=clusters(rollups[0], at[0]), correction=correction)
-    counts = {int(rollup.n.max(initial=0)) for rollup in rollups}
-    return TaskRanking(
-        task=task,
-        label=str(recorded[runs[0]].tasks[task].get("label", task)),
-        metric=metric.label(counts.pop() if len(counts) == 1 else 1),
-        questions=values.shape[1],
-        runs=tuple(runs),
-        ranking=ranking,
-    )
-
-
-def _ranking_dict(r: TaskRanking, runs: Sequence[Compared]) -> dict[str, Any]:
-    return {
-        "task": r.task,
-        "label": r.label,
-        "metric": r.metric,
-        "questions": r.questions,
-        "runs": [runs[i].letter for i in r.runs],
-        "means": r.ranking.means,
-        "bands": r.ranking.bands,
-        "p": r.ranking.p,
-        "adjusted": r.ranking.adjusted,
-    }
-
-
-def _twice(recorded: Sequence[Recorded], letters: Sequence[str]) -> list[str]:
-    """A note for each run that is named more than once."""
-    seen: dict[str, list[str]] = {}
-    for run, letter in zip(recorded, letters):
-        seen.setdefault(str(run.run.path.resolve()), []).append(letter)
-    return [f"{' and '.join(same)} are the same run: nothing can differ." for same in seen.values() if len(same) > 1]
+def _twice(recorded: Sequence[Recorded], letters: Sequence[str], first: Sequence[int]) -> list[str]:
+    """A note for each run that is named more than once, and for results that go by one run id."""
+    same, akin = defaultdict(list), defaultdict(list)
+    for i, (run, letter) in enumerate(zip(recorded, letters)):
+        same[first[i]].append(letter)
+        if first[i] == i:
+            akin[run.run_id].append(letter)
+    return [
+        *(f"{' and '.join(of)} are the same run: nothing can differ." for of in same.values() if len(of) > 1),
+        *(
+            f"{' and '.join(of)} come from one and the same command: where one went on from the other, they share samples."
+            for of in akin.values()
+            if len(of) > 1
+        ),
+    ]
 
 
 def _letter(i: int) -> str:

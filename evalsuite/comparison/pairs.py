@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -13,6 +14,7 @@ from evalsuite.metrics.reduce import Metric
 from evalsuite.runlog.rollup import Rollup
 
 Array = Any  # numpy
+_ROUNDING = 1e-9
 
 
 class Keyed(Protocol):
@@ -126,16 +128,26 @@ def clusters(rollup: Rollup, at: Array) -> Sequence[str | None] | None:
 def bounds(a: Rollup, b: Rollup, pairs: Pairs, metric: Metric) -> tuple[float, float]:
     """The mean difference over all questions of either run if everything missing were as bad, and as good, as can be for b.
 
-    For avg a missing sample is worth 0 or 1, for other metrics a missing value of a question is.
+    For avg a missing sample is worth 0 or 1, for other metrics a missing value of a question is. NaN where values are no shares.
     """
+    if not (are_shares(a, metric) and are_shares(b, metric)):
+        return math.nan, math.nan
     one, two = limits(a, metric), limits(b, metric)
     low = [two[0][pairs.b] - one[1][pairs.a], -one[1][list(pairs.only_a)], two[0][list(pairs.only_b)] - 1]
     high = [two[1][pairs.b] - one[0][pairs.a], 1 - one[0][list(pairs.only_a)], two[1][list(pairs.only_b)]]
     return float(np.concatenate(low).mean()), float(np.concatenate(high).mean())
 
 
+def are_shares(rollup: Rollup, metric: Metric) -> bool:
+    """Whether all values that are there lie in [0, 1]: parts may be counts."""
+    known, _ = values(rollup, metric)
+    known = known[~np.isnan(known)]
+    single = metric.kind != "avg" or bool((rollup.sum_sq <= rollup.sum + _ROUNDING).all())
+    return single and bool(((known >= -_ROUNDING) & (known <= 1 + _ROUNDING)).all())
+
+
 def limits(rollup: Rollup, metric: Metric) -> tuple[Array, Array]:
-    """(Q,) least and greatest value of each question whatever its missing samples were worth, in [0, 1] each."""
+    """(Q,) least and greatest value of each question whatever its missing samples were worth, in [0, 1] each (`are_shares`)."""
     if metric.kind == "avg":
         total = np.maximum(rollup.n + rollup.errors, 1)
         missing = np.where(rollup.n + rollup.errors == 0, 1, rollup.errors)

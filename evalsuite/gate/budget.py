@@ -23,18 +23,20 @@ def count(gate: Gate, candidate: Candidate) -> None:
     }
 
 
-def exceeds(gate: Gate, candidate: Candidate, more: Mapping[str, int]) -> str:
+def exceeds(gate: Gate, candidate: Candidate, more: Mapping[str, int], prompts: Mapping[str, float]) -> str:
     """Which limit of the budget the next look would pass, with `more` samples by task. Nothing where it fits.
 
-    A sample is expected to cost what this candidate's did so far; at the first look, what the baseline's did.
+    `prompts` are mean prompt tokens by task, for a first look whose baseline does not know them. A sample is expected to cost what this candidate's did so far; at the first look, what the baseline's did.
     """
     budget, minutes = gate.profile.budget, (time.monotonic() - gate.began) / 60
     tokens = cost = 0.0
     before, _ = prices(gate.baseline.run)
+    seconds = 0.0
     for name, samples in more.items():
         known, then = candidate.numbers.get(name), before[name]
         if known is None:
-            tokens += samples * ((then.completion_tokens or 0.0) + (then.prompt_tokens or 0.0))
+            tokens += samples * ((then.completion_tokens or 0.0) + (then.prompt_tokens or prompts.get(name, 0.0)))
+            seconds += samples * (then.seconds or 0.0)
             cost += samples * (then.cost or 0.0)
         else:
             had = known.n_questions * known.repeats
@@ -44,7 +46,7 @@ def exceeds(gate: Gate, candidate: Candidate, more: Mapping[str, int]) -> str:
     for name, used, plus, limit in (
         ("tokens", gate.used["tokens"], tokens, budget.tokens),
         ("usd", gate.used["cost"], cost, budget.usd),
-        ("minutes", minutes, pace * sum(more.values()), budget.minutes),
+        ("minutes", minutes, seconds / 60 + pace * sum(more.values()), budget.minutes),
     ):
         if limit is not None and used + plus > limit:
             return f"{name}: {used:,.4g} used, the next look would take about {plus:,.4g} more, and the limit is {limit:,.4g}"

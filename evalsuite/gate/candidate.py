@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalsuite.comparison.fingerprint import mismatches
-from evalsuite.errors import EvalsuiteError, UsageError
+from evalsuite.errors import BusyError, EvalsuiteError, UsageError
 from evalsuite.evaluate import evaluate
-from evalsuite.manifest import settings_from
+from evalsuite.manifest import identity, run_id, settings_from
 from evalsuite.plan import Plan, Settings, make_plans, prepare
+from evalsuite.registry.filetask import is_file_spec
+from evalsuite.rescore import recorded_spec
 from evalsuite.runlog import RunDir
 from evalsuite.sources import Where
 
@@ -55,7 +58,12 @@ def wanted_tasks(profile: Profile, baseline: Mapping[str, Any], access: Access, 
     if not profile.tasks:
         found = {name: Wanted(name=name, rule=profile.rule(name)) for name in known}
     for entry in profile.tasks:
-        names = [entry.spec] if entry.spec in known else list(registry.select([entry.spec], access.include).tasks)
+        if entry.spec in known:
+            names = [entry.spec]
+        elif is_file_spec(entry.spec):  # known by its name in the run, not by where it lies
+            names = [registry.load_task(entry.spec, access.include).name]
+        else:
+            names = list(registry.select([entry.spec], access.include).tasks)
         for name in names:
             found[name] = Wanted(name=name, rule=profile.rule(name, entry.spec))
     if tasks:
@@ -68,8 +76,11 @@ def wanted_tasks(profile: Profile, baseline: Mapping[str, Any], access: Access, 
 
 def make_plan(task: Wanted, baseline: Mapping[str, Any], sampling: Mapping[str, Any], access: Access) -> None:
     """Give `task` the plan that asks it as the baseline was asked, with the profile's `sampling` over it. Raises UsageError."""
-    recorded = settings_from(baseline)
-    where = Where(data_dir=access.data_dir, offline=access.offline)
+    try:
+        recorded = settings_from(baseline)
+    except (KeyError, TypeError) as error:
+        raise UsageError(f"the baseline's run.json has no sound settings ({error!r}); set the baseline again") from None
+    where = Where(data_dir=access.data_dir or recorded.where.data_dir, offline=access.offline)
     task.settings = dataclasses.replace(
         recorded,
         where=where,
@@ -80,16 +91,18 @@ def make_plan(task: Wanted, baseline: Mapping[str, Any], sampling: Mapping[str, 
         metrics=("avg",),
         extra_metrics=(),
     )
-    [task.plan] = make_plans([task.name], task.settings)[0]
+    spec = recorded_spec(task.name, baseline["tasks"][task.name]["source"])
+    [task.plan] = make_plans([spec], task.settings)[0]
     prepare([task.plan])
 
 
 def as_manifest(plans: Sequence[Plan], judge: Model | None) -> dict[str, Any]:
-    """What the fingerprint of a run over these plans would be, for `comparison.fingerprint`."""
-    return {
+    """What the fingerprint of a run over these plans would be, for `comparison.fingerprint`: as JSON has it."""
+    what = {
         "tasks": {plan.name: {"identity": plan.identity(), "label": plan.label} for plan in plans},
         "identity": {"judge": dict(judge.identity()) if judge is not None else None},
     }
+    return dict(json.loads(json.dumps(what, default=str)))
 
 
 def differing(task: Wanted, baseline: Mapping[str, Any], judge: Model | None) -> dict[str, str]:
@@ -103,8 +116,10 @@ def differing(task: Wanted, baseline: Mapping[str, Any], judge: Model | None) ->
 class Candidate:
     """A model that is asked for more samples look by look. Tasks with other data settings go into a run of their own."""
 
-    def __init__(self, ref: ModelRef, tasks: Sequence[Wanted], judge: Model | None, output: Path, fresh: bool) -> None:
-        self.ref, self.judge, self.output, self.fresh = ref, judge, output, fresh
+    def __init__(
+        self, ref: ModelRef, tasks: Sequence[Wanted], judge: Model | None, output: Path, fresh: bool, baseline: Path
+    ) -> None:
+        self.ref, self.judge, self.output, self.fresh, self.baseline = ref, judge, output, fresh, baseline
         self._groups: dict[str, list[Wanted]] = {}
         for task in tasks:
             assert task.settings is not None
@@ -123,17 +138,20 @@ class Candidate:
                 continue
             assert group[0].settings is not None
             try:
+                model = self.ref.open()
                 result = evaluate(
-                    self.ref.open(),
+                    model,
                     plans,
                     suites={},
                     settings=group[0].settings,
                     judge=self.judge,
                     output=self.output,
-                    fresh=self.fresh,
+                    fresh=self.fresh or self._stale(model, plans),
                     max_errors="100%",  # how many are too many is the gate's to say
                     progress=progress,
                 )
+            except BusyError as error:
+                return str(error)
             except UsageError:
                 raise  # a wrong --model is no outage
             except EvalsuiteError as error:
@@ -145,6 +163,22 @@ class Candidate:
                 return result.stopped
         self.fresh = False
         return ""
+
+    def _stale(self, model: Model, plans: Sequence[Plan]) -> bool:
+        """Whether the samples on disk may be another model's: a server's name stays when its weights change.
+
+        A gate that was cut off goes on; one that came to its end is history. Raises UsageError where that history is the baseline.
+        """
+        if self.ref.backend != "openai" or self.numbers:
+            return False
+        run = RunDir(self.output / run_id(model, plans, identity(model, plans, self.judge)))
+        if run.manifest().get("status") != "done":
+            return False
+        if run.path.resolve() == self.baseline.resolve():
+            raise UsageError(
+                f"the candidate would replace its baseline {run.path}: keep that first (evalsuite baseline set NAME RUN)"
+            )
+        return True
 
     def _has(self, plan: Plan) -> bool:
         return plan.name in self.numbers and self.numbers[plan.name].repeats >= plan.sampling.repeats

@@ -8,7 +8,6 @@ from evalsuite.baseline import describe, fetch, has_completions
 from evalsuite.errors import EvalsuiteError
 from evalsuite.gate.result import Side, result
 from evalsuite.gate.state import ERROR, NOT_COMPARABLE, Gate
-from evalsuite.gate.verify import ERROR as UNVERIFIED
 from evalsuite.gate.verify import VerifierCheck, check_verifiers
 
 
@@ -18,7 +17,7 @@ def run_gate(gate: Gate, candidate: Side) -> dict[str, Any]:
     if gate.open:
         gate.check = _verify(gate)
         for task in gate.open:
-            if why := gate.check.not_comparable.get(task.wanted.name):
+            if (why := gate.check.not_comparable.get(task.wanted.name)) and not gate.allows("data"):
                 task.settle(NOT_COMPARABLE, why)
             elif why := gate.check.broken.get(task.wanted.name):
                 task.settle(ERROR, why)
@@ -36,22 +35,23 @@ def run_gate(gate: Gate, candidate: Side) -> dict[str, Any]:
 
 def _verify(gate: Gate) -> VerifierCheck:
     run = gate.baseline.run
-    if not has_completions(run):
-        block = gate.baseline.manifest.get("baseline") or {}
-        if not block.get("fetch"):
-            return VerifierCheck(note="the baseline's completions are not here, so the verifiers were not checked")
-        try:
-            fetch(run, say=gate.say)
-        except EvalsuiteError as error:
-            return VerifierCheck(status=UNVERIFIED, note=f"the baseline's completions cannot be fetched: {error}")
+    names = [t.wanted.name for t in gate.open]
+    try:
+        if (gate.baseline.manifest.get("baseline") or {}).get("fetch"):
+            fetch(run, say=gate.say)  # what is there is held against its digest
+        if not has_completions(run):
+            raise EvalsuiteError(f"completions of {run.path} are missing, so its verdicts cannot be checked")
+    except EvalsuiteError as error:
+        return VerifierCheck(broken=dict.fromkeys(names, str(error)))
     gate.say(f"gate: verifying the completions of {run.path.name} again")
     return check_verifiers(
         run,
-        [t.wanted.name for t in gate.open],
+        names,
         judge=gate.judge,
         data_dir=gate.access.data_dir,
         offline=gate.access.offline,
         include=gate.access.include,
+        quarantined=[name for name in names if gate.quarantined(name)],
     )
 
 

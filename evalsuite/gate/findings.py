@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from evalsuite.gate.escape import plain
+from evalsuite.escape import plain
 
 HEADER = ("task", "questions", "samples", "baseline", "candidate", "difference (pp)", "margin (pp)", "verdict")
 _ORDER = ("FAIL", "ERROR", "NOT_COMPARABLE", "INCONCLUSIVE", "IMPROVED", "PASS")

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
-from evalsuite.gate.escape import plain, xml
+from evalsuite.escape import plain, xml
 from evalsuite.gate.findings import broken, difference, headline, number, share
 
 _KINDS = {"FAIL": "failure", "ERROR": "error", "NOT_COMPARABLE": "error", "INCONCLUSIVE": "skipped"}

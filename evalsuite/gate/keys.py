@@ -176,7 +176,7 @@ BUDGET: Keys = {
     "gpu_minutes": ("minutes", _AMOUNT),
 }
 GATE: Keys = {
-    "alpha": ("alpha", _number("a number between 0 and 0.5", lambda x: 0 < x < 0.5)),
+    "alpha": ("alpha", _number("a number from 0.000001 to 0.5", lambda x: 1e-6 <= x < 0.5)),
     "margin_pp": ("margin", _MARGIN),
     "target": ("target", _TARGET),
     "correction": ("correction", _one_of("holm")),  # the only one there is

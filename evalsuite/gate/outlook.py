@@ -9,6 +9,7 @@ from typing import Any
 
 from evalsuite.gate.config import TaskRule, schedule
 from evalsuite.gate.state import AVG, Gate, GateTask
+from evalsuite.plan import questions_asked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +61,7 @@ def _outlook(gate: Gate, task: GateTask) -> Outlook | None:
     rollup, facts = gate.baseline.rollup(name), gate.baseline.manifest["tasks"][name]
     value, within = values(rollup, AVG)
     size = facts.get("full_size") or len(value)
-    asked = _count(rule.limit, size, len(value))
+    asked = len(value) if rule.limit is None else questions_asked(rule.limit, size)
     first = np.arange(min(asked, len(value)))
     at = first[~np.isnan(value[first])]
     if not len(at):
@@ -70,7 +71,7 @@ def _outlook(gate: Gate, task: GateTask) -> Outlook | None:
         notes.append(f"{asked:,} questions are asked for and the baseline has {len(value):,}: the others cannot be compared")
     if len(at) < len(first):
         notes.append(f"questions of the baseline without a value are left out: {len(first) - len(at)}")
-    n, greedy = rollup.n[at], gate.copies(name, gate.baseline)
+    n, greedy = rollup.n[at], gate.greedy(name, gate.baseline)
     if greedy:
         looks, n, within = (1,), np.ones_like(n), np.full(len(within), np.nan)
         notes.append("greedy decoding (temperature 0): more samples would repeat the first, so one is asked for")
@@ -97,10 +98,3 @@ def _outlook(gate: Gate, task: GateTask) -> Outlook | None:
         clusters=labels,
         notes=tuple(notes),
     )
-
-
-def _count(limit: int | float | None, size: int, there: int) -> int:
-    """How many questions a rule asks for: a count, a share of the full set below 1, else those that are there."""
-    if limit is None:
-        return there
-    return max(1, round(limit * size)) if limit < 1 else int(limit)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from evalsuite.gate.escape import code, plain, prose
+from evalsuite.escape import code, plain, prose
 from evalsuite.gate.findings import HEADER, by_severity, difference, findings, guard_text, headline, notes, number, row, tally
 from evalsuite.table import markdown as table
 
@@ -143,7 +143,7 @@ def _next(result: Mapping[str, Any]) -> _Block:
     if any(t["verdict"] == "NOT_COMPARABLE" for t in tasks):
         lines.append("- Not comparable: measure the baseline anew under today's settings, or take the change back.")
     if any(t["questions"] and t["verdict"] not in ("PASS", "IMPROVED") for t in tasks) and result["candidate"]["path"]:
-        paths = [str(result[role]["path"]) for role in ("baseline", "candidate")]
+        paths = [str(result["baseline"]["path"]), *str(result["candidate"]["path"]).split(" ")]
         lines.append(f"- Question by question: {code(f'evalsuite compare {shlex.join(paths)}', 400)}")
     return _Block("**What to do next**\n", lines)
 

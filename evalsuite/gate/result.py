@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import math
 import re
 import sys
@@ -13,10 +12,10 @@ from typing import Any, Protocol
 from evalsuite.baseline import describe
 from evalsuite.comparison.compare import Recorded, compare_task
 from evalsuite.comparison.fingerprint import mentions, mismatches
-from evalsuite.comparison.pairs import pair, values
+from evalsuite.comparison.pairs import values
 from evalsuite.gate.decide import FAIL, INCONCLUSIVE, Decision, decide
-from evalsuite.gate.state import AVG, ERROR, NOT_COMPARABLE, Gate, GateTask, only_asked
-from evalsuite.gate.weigh import floor, guards, need
+from evalsuite.gate.state import AVG, ERROR, NOT_COMPARABLE, Gate, GateTask
+from evalsuite.gate.weigh import floor, guards, need, settle_guards
 from evalsuite.manifest import now
 
 EXIT = {"pass": 0, "fail": 10, "inconclusive": 11, "not_comparable": 12, "error": 13, "budget": 14}
@@ -44,13 +43,15 @@ def result(gate: Gate, candidate: Side) -> dict[str, Any]:
     """gate.json of a gate that has come to its end."""
     decisions = gate.decide()
     b = candidate.recorded()
-    today = datetime.date.today()
+    anchored = _against_anchor(gate, b)
     tasks = {t.wanted.name: _task_dict(gate, t, decisions.get(t.wanted.name), b.get(t.wanted.name)) for t in gate.tasks}
+    settle_guards([row["guards"] for row in tasks.values()], gate.profile.alpha)
     for name, row in tasks.items():
-        if gate.profile.quarantined(name, today):
+        row["anchor"] = _plain(anchored.get(name))
+        if gate.quarantined(name):
             row["quarantined"] = gate.profile.quarantine[name].isoformat()
             row["notes"].append(f"in quarantine until {gate.profile.quarantine[name]}: reported, and cannot fail the gate")
-    verdict = _verdict(gate, {n: r for n, r in tasks.items() if not gate.profile.quarantined(n, today)})
+    verdict = _verdict(gate, {n: r for n, r in tasks.items() if not gate.quarantined(n)})
     exit_code = 0 if verdict == "inconclusive" and gate.profile.on_inconclusive == "warn" else EXIT[verdict]
     limits = gate.profile.budget
     return {
@@ -114,12 +115,12 @@ def _task_dict(gate: Gate, task: GateTask, decision: Decision | None, b: Recorde
         "lost": d.lost,
         "same": d.same,
         "mde": d.mde,
-        "guards": guards(one, two, task.pairs, gate.profile.guards, gate.profile.alpha),
-        "floor": floor(values(two, AVG)[0], two, rule.floor),
         "moved": [{"id": m.id, "a": m.a, "b": m.b} for m in row.moved],
     }
-    if decision is not None:
+    if decision is not None and _measured(task):
         out |= {
+            "guards": guards(one, two, task.pairs, gate.profile.guards),
+            "floor": floor(two, task.pairs.b, rule.floor),
             "critical": decision.critical,
             "lower": decision.lower,
             "upper": decision.upper,
@@ -130,35 +131,50 @@ def _task_dict(gate: Gate, task: GateTask, decision: Decision | None, b: Recorde
         if rest is not None and not math.isnan(rest.error):
             low, high = rest.bounds(decision.critical)
             out["other"] = {"target": rest.target, "value": rest.value, "lower": low, "upper": high}
-        out["anchor"] = _against_anchor(gate, task, b, decision)
         if out["verdict"] == INCONCLUSIVE and not math.isnan(d.error):
             (_, wa), (_, wb) = values(one, AVG), values(two, AVG)
-            out["need"] = need(
-                wa[task.pairs.a],
-                wb[task.pairs.b],
-                (row.samples_a, row.samples_b),
-                d.error,
-                d.n_questions,
-                rule.margin,
-                decision.critical,
-            )
+            samples = row.samples_a, row.samples_b
+            out["need"] = need(d, wa[task.pairs.a], wb[task.pairs.b], samples, rule.margin, decision.critical)
     return _plain(out)
 
 
-def _against_anchor(gate: Gate, task: GateTask, b: Recorded, decision: Decision) -> dict[str, Any] | None:
-    """The same rule against the pinned anchor, so that small steps down cannot add up."""
-    name = task.wanted.name
-    if gate.anchor is None or name not in gate.anchor.manifest.get("tasks", {}):
-        return None
-    fields = {f for f in mismatches(gate.anchor.manifest, b.manifest, name) if f not in ("data", *gate.allow)}
-    pairs = only_asked(pair(gate.anchor.rollup(name), b.rollup(name)), task.wanted)
-    if (fields and "all" not in gate.allow) or not len(pairs.a) or pairs.only_b:
-        task.notes.append(f"not comparable with the anchor: {', '.join(sorted(fields)) or 'other questions'}")
-        return None
-    row = compare_task(gate.anchor, b, name, AVG, pairs, "population")
-    d = row.other if task.wanted.rule.target == "benchmark" and row.other is not None else row.difference
-    found = decide({name: [d]}, {name: task.wanted.rule.margin}, {name: gate.fractions(task)}, gate.profile.alpha)[name]
-    return {"value": d.value, "lower": found.lower, "upper": found.upper, "p": found.p, "verdict": found.verdict}
+def _against_anchor(gate: Gate, b: Mapping[str, Recorded]) -> dict[str, dict[str, Any]]:
+    """The same rule against the pinned anchor, over all tasks, so that small steps down cannot add up."""
+    found = {}
+    for task in gate.tasks:
+        name = task.wanted.name
+        if gate.anchor is None or name not in gate.anchor.tasks or not _measured(task) or name not in b:
+            continue
+        fields = [f for f in mismatches(gate.anchor.manifest, b[name].manifest, name) if f != "data" and not gate.allows(f)]
+        pairs = gate.pairs(task, gate.anchor, b[name])
+        if fields or not len(pairs.a) or pairs.only_a or pairs.only_b:
+            why = ", ".join(fields) or "other questions"
+            task.notes.append(f"not comparable with the anchor ({why}): nothing guards it against slow drift")
+            continue
+        row = compare_task(gate.anchor, b[name], name, AVG, pairs, "population")
+        found[name] = gate.under_target(task, gate.anchor, b[name], row)[0]
+    decisions = decide(
+        {name: [d] for name, d in found.items()},
+        {t.wanted.name: t.wanted.rule.margin for t in gate.tasks},
+        {t.wanted.name: gate.fractions(t, gate.anchor) for t in gate.tasks if t.wanted.name in found},
+        gate.profile.alpha,
+    )
+    return {
+        name: {
+            "value": found[name].value,
+            "lower": d.lower,
+            "upper": d.upper,
+            "p": d.p,
+            "p_holm": d.p_holm,
+            "verdict": d.verdict,
+        }
+        for name, d in decisions.items()
+    }
+
+
+def _measured(task: GateTask) -> bool:
+    """Whether there is a comparison, and one that may be judged."""
+    return bool(task.differences) and task.verdict not in (ERROR, NOT_COMPARABLE)
 
 
 def _verdict(gate: Gate, tasks: Mapping[str, Mapping[str, Any]]) -> str:
@@ -168,7 +184,7 @@ def _verdict(gate: Gate, tasks: Mapping[str, Mapping[str, Any]]) -> str:
     drifted = any(row["anchor"] is not None and row["anchor"]["verdict"] == FAIL for row in tasks.values())
     if FAIL in verdicts or broken or low or drifted or gate.check.changed:
         return "fail"
-    if ERROR in verdicts or gate.check.status == "error":
+    if ERROR in verdicts:
         return "error"
     if NOT_COMPARABLE in verdicts:
         return "not_comparable"

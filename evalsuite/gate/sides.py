@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from evalsuite.comparison.compare import Recorded
 from evalsuite.comparison.fingerprint import mismatches
-from evalsuite.comparison.pairs import Pairs, pair
 from evalsuite.errors import EvalsuiteError, UsageError
 from evalsuite.gate.budget import count, exceeds
 from evalsuite.gate.candidate import Candidate, differing, make_plan
 from evalsuite.gate.config import schedule
 from evalsuite.gate.decide import INCONCLUSIVE
-from evalsuite.gate.state import ERROR, NOT_COMPARABLE, TOLERATED, Gate, GateTask, only_asked
+from evalsuite.gate.state import ERROR, NOT_COMPARABLE, TOLERATED, Gate, GateTask
 
 if TYPE_CHECKING:
     from evalsuite.models import ModelRef
@@ -43,17 +42,14 @@ class RunCandidate:
                 task.settle(NOT_COMPARABLE, f"run {name} has no task {wanted}; it has {', '.join(manifest['tasks'])}")
                 continue
             try:
-                pairs = pair(gate.baseline.rollup(wanted), self.run.rollup(wanted))
+                looked = int(self.run.rollup(wanted).n.max(initial=0))
             except UsageError as error:
                 task.settle(ERROR, str(error))
                 continue
             fields = mismatches(gate.baseline.manifest, manifest, wanted)
             fields.pop("data", None)
-            if not gate.permits(task, fields):
-                continue
-            if "data" in gate.allow or "all" in gate.allow:
-                pairs = Pairs(pairs.a, pairs.b, (), (), pairs.edited)
-            gate.measure(task, self.run, only_asked(pairs, task.wanted), int(self.run.rollup(wanted).n.max(initial=0)))
+            if gate.permits(task, fields):
+                gate.measure(task, self.run, looked)
         gate.decide()
 
     def recorded(self) -> dict[str, Recorded]:
@@ -79,14 +75,16 @@ class ModelCandidate:
         todo = gate.open
         if not todo:
             return
-        self.candidate = candidate = Candidate(self.ref, [t.wanted for t in todo], gate.judge, self.output, self.fresh)
+        self.candidate = candidate = Candidate(
+            self.ref, [t.wanted for t in todo], gate.judge, self.output, self.fresh, gate.baseline.run.path
+        )
         samples = {t.wanted.name: 0 for t in todo}
         for number in range(max(len(t.planned) for t in todo)):
             current = [t for t in todo if t.verdict in ("", INCONCLUSIVE) and number < len(t.planned)]
             if not current:
                 return
             more = {t.wanted.name: (t.planned[number] - samples[t.wanted.name]) * _questions(t) for t in current}
-            if reason := exceeds(gate, candidate, more):
+            if reason := exceeds(gate, candidate, more, {t.wanted.name: _prompt_tokens(t) for t in current}):
                 gate.spent = reason
                 for task in current:
                     if not task.differences:
@@ -101,9 +99,8 @@ class ModelCandidate:
                     task.settle(ERROR, stopped)
                     continue
                 b = Recorded(candidate.runs[task.wanted.name])
-                pairs = only_asked(pair(gate.baseline.rollup(task.wanted.name), b.rollup(task.wanted.name)), task.wanted)
                 task.verdict = ""
-                gate.measure(task, b, pairs, candidate.numbers[task.wanted.name].repeats)
+                gate.measure(task, b, candidate.numbers[task.wanted.name].repeats)
                 if stopped and task.verdict == ERROR:
                     task.reason = f"{stopped} ({task.reason})"
             gate.decide()
@@ -114,9 +111,6 @@ class ModelCandidate:
         """The plan, its looks, and whether it asks what the baseline was asked."""
         try:
             make_plan(task.wanted, gate.baseline.manifest, gate.profile.sampling, gate.access)
-        except UsageError as error:
-            task.settle(NOT_COMPARABLE, str(error))
-            return
         except EvalsuiteError as error:
             task.settle(ERROR, str(error))
             return
@@ -124,13 +118,17 @@ class ModelCandidate:
             return
         plan = task.wanted.plan
         assert plan is not None
-        known = set(gate.baseline.rollup(task.wanted.name).digests)
-        strange = [s.id for s in plan.samples if s.digest() not in known]
-        if len(strange) > TOLERATED * len(plan.samples) and not {"data", "all"} & set(gate.allow):
+        rollup = gate.baseline.rollup(task.wanted.name)
+        asked = set(rollup.digests[: gate.asked(task)])
+        digests = {s.digest(): s.id for s in plan.samples}
+        strange = [name for digest, name in digests.items() if digest not in set(rollup.digests)]
+        gone = len(asked - digests.keys())
+        if len(strange) + gone > TOLERATED * len(plan.samples) and not gate.allows("data"):
+            examples = f", such as {', '.join(strange[:3])}" if strange else ""
             task.settle(
                 NOT_COMPARABLE,
-                f"{len(strange)} of {len(plan.samples)} questions are not in the baseline, such as {', '.join(strange[:3])}: "
-                "its data has changed",
+                f"the data has changed: {len(strange)} of {len(plan.samples)} questions are not in the baseline{examples}, and "
+                f"{gone} of the baseline's are gone",
             )
         most = self._most(gate, task)
         task.planned = schedule(min(task.wanted.rule.n, most), min(max(task.wanted.rule.max_n, task.wanted.rule.n), most))
@@ -139,7 +137,7 @@ class ModelCandidate:
         """The most samples of a question that are worth asking for: those recorded, or one where they would all be alike."""
         if self.ref.backend == "replay":
             return int(self.ref.open().recorded(task.wanted.name))  # type: ignore[attr-defined]
-        return 1 if gate.copies(task.wanted.name, gate.baseline) else task.wanted.rule.max_n + task.wanted.rule.n
+        return 1 if gate.greedy(task.wanted.name, gate.baseline) else task.wanted.rule.max_n + task.wanted.rule.n
 
     def recorded(self) -> dict[str, Recorded]:
         """The run of each task that was measured."""
@@ -152,10 +150,18 @@ class ModelCandidate:
         return {
             "run_id": ", ".join(Path(r).name for r in runs) or None,
             "model": self.ref.name,
-            "path": ", ".join(runs) or None,
+            "path": " ".join(runs) or None,
         }
 
 
 def _questions(task: GateTask) -> int:
     assert task.wanted.plan is not None
     return len(task.wanted.plan.samples)
+
+
+def _prompt_tokens(task: GateTask) -> float:
+    """About how many tokens a prompt has, at 4 characters each, from the first 100."""
+    plan = task.wanted.plan
+    assert plan is not None
+    some = plan.samples[:100]
+    return sum(len(plan.render(s).plain) for s in some) / 4 / len(some)

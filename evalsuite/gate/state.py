@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import math
 import sys
 import time
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from evalsuite.comparison.compare import Recorded, Row, compare_task
 from evalsuite.comparison.fingerprint import FIELDS
-from evalsuite.comparison.pairs import Pairs
+from evalsuite.comparison.pairs import Pairs, pair
 from evalsuite.errors import UsageError
 from evalsuite.gate.candidate import Access, Wanted, wanted_tasks
 from evalsuite.gate.config import Profile
@@ -21,12 +22,13 @@ from evalsuite.manifest import now
 from evalsuite.metrics.paired import Difference
 from evalsuite.metrics.reduce import parse_metric
 from evalsuite.metrics.sequential import information
+from evalsuite.plan import questions_asked
 
 if TYPE_CHECKING:
     from evalsuite.models.base import Model
 
 NOT_COMPARABLE, ERROR = "NOT_COMPARABLE", "ERROR"
-TOLERATED = 0.01  # share of questions without a pair, and of samples without a value, that does not spoil a comparison
+TOLERATED = 0.01 + 1e-9  # share of questions without a pair, and of samples without a value, that does not spoil a comparison
 AVG = parse_metric("avg")
 
 
@@ -69,9 +71,8 @@ class Gate:
             raise UsageError(
                 f"nothing called {', '.join(sorted(unknown))} can be allowed to differ; there are {', '.join(FIELDS)}, all"
             )
-        status = baseline.manifest.get("status", "unknown")
-        if status != "done":
-            raise UsageError(f"baseline {baseline.run.path.name} is {status}: only a run that is done can be one")
+        for side in (baseline, *([anchor] if anchor is not None else [])):
+            _sound(side)
         self.profile, self.baseline, self.anchor, self.access = profile, baseline, anchor, access or Access()
         self.judge, self.allow, self.say = judge, tuple(allow), say
         self.tasks = [GateTask(w) for w in wanted_tasks(profile, baseline.manifest, self.access, tasks)]
@@ -81,21 +82,67 @@ class Gate:
         self.spent = ""
         self.used: dict[str, float] = {"samples": 0, "tokens": 0, "cost": 0.0}
         for task in self.tasks:
-            if task.wanted.name not in baseline.manifest["tasks"]:
-                has = ", ".join(baseline.manifest["tasks"])
-                task.settle(NOT_COMPARABLE, f"baseline {baseline.run.path.name} has no task {task.wanted.name}; it has {has}")
+            name = task.wanted.name
+            if name not in baseline.tasks:
+                has = ", ".join(baseline.tasks)
+                task.settle(NOT_COMPARABLE, f"baseline {baseline.run.path.name} has no task {name}; it has {has}")
+                continue
+            self._look_at(task)
+
+    def _look_at(self, task: GateTask) -> None:
+        """What can be known of the baseline's and the anchor's side before anything is spent. Reads both, so damage shows now."""
+        name = task.wanted.name
+        rollup = self.baseline.rollup(name)
+        at = slice(self.asked(task))
+        lost = 1 - float(rollup.n[at].sum()) / max(float((rollup.n[at] + rollup.errors[at]).sum()), 1.0)
+        if lost > TOLERATED:
+            task.settle(ERROR, f"{100 * lost:.1f} % of the baseline's samples have no value; make one that is whole")
+        if self.anchor is not None and name in self.anchor.tasks:
+            self.anchor.rollup(name)
+        elif self.anchor is not None:
+            task.notes.append(f"the anchor has no task {name}: nothing guards it against slow drift")
+
+    def asked(self, task: GateTask) -> int | None:
+        """How many of the baseline's questions, from the first, the rule asks for; None for all."""
+        limit, facts = task.wanted.rule.limit, self.baseline.tasks[task.wanted.name]
+        return None if limit is None else questions_asked(limit, facts.get("full_size") or facts["n_questions"])
+
+    def allows(self, field: str) -> bool:
+        """Whether the caller said that this field of the fingerprint may differ."""
+        return field in self.allow or "all" in self.allow
+
+    def quarantined(self, task: str) -> bool:
+        """Whether a task is reported and cannot fail the gate today."""
+        return self.profile.quarantined(task, datetime.date.today())
 
     @property
     def open(self) -> list[GateTask]:
         """Tasks without a verdict."""
         return [t for t in self.tasks if not t.verdict]
 
-    def measure(self, task: GateTask, b: Recorded, pairs: Pairs, looked: int) -> None:
+    def pairs(self, task: GateTask, side: Recorded, b: Recorded) -> Pairs:
+        """The questions of `side` and `b` that the rule asks for; those of `side` beyond its limit are not missing."""
+        found = pair(side.rollup(task.wanted.name), b.rollup(task.wanted.name))
+        if self.allows("data"):
+            found = Pairs(found.a, found.b, (), (), found.edited)
+        asked = self.asked(task)
+        if asked is None:
+            return found
+        first = found.a < asked
+        return Pairs(found.a[first], found.b[first], tuple(i for i in found.only_a if i < asked), found.only_b, found.edited)
+
+    def measure(self, task: GateTask, b: Recorded, looked: int) -> None:
         """Add one look: the row, the difference under the rule's target, and what makes it void."""
-        task.pairs, task.row = pairs, compare_task(self.baseline, b, task.wanted.name, AVG, pairs, "population")
+        task.pairs = self.pairs(task, self.baseline, b)
+        task.row = compare_task(self.baseline, b, task.wanted.name, AVG, task.pairs, "population")
+        if looked in task.looks:  # no new samples since
+            task.looks.pop()
+            task.differences.pop()
         task.looks.append(looked)
-        copies = any(self.copies(task.wanted.name, side) for side in (self.baseline, b))
-        task.differences.append(self._under_target(task, task.row, copies))
+        difference, why = self.under_target(task, self.baseline, b, task.row)
+        task.differences.append(difference)
+        task.notes += [why] * (bool(why) and why not in task.notes)
+        pairs = task.pairs
         missing, rates = task.row.missing, (task.row.rates_a, task.row.rates_b)
         alone = (missing.only_a + missing.only_b) / max(missing.only_a + missing.only_b + len(pairs.a), 1)
         if alone > TOLERATED:
@@ -113,26 +160,26 @@ class Gate:
                 f"{100 * missing.low:+.1f} and {100 * missing.high:+.1f} points"
             )
 
-    def copies(self, task: str, side: Recorded) -> bool:
-        """Whether the samples of a question are copies of one: greedy, and never two values. They are no evidence of their own."""
-        rollup, sampling = side.rollup(task), side.manifest["tasks"][task]["identity"]["sampling"]
-        return sampling.get("temperature") == 0 and bool((rollup.sum_sq * rollup.n <= rollup.sum**2 * (1 + 1e-12)).all())
+    @staticmethod
+    def greedy(task: str, side: Recorded) -> bool:
+        """Whether a run was asked for the likeliest answer: further samples of a question are copies, and no evidence."""
+        return bool(side.tasks[task]["identity"]["sampling"].get("temperature") == 0)
 
-    def _under_target(self, task: GateTask, row: Row, copies: bool) -> Difference:
-        """The difference under the rule's target, or the population's where that cannot be had."""
+    def under_target(self, task: GateTask, a: Recorded, b: Recorded, row: Row) -> tuple[Difference, str]:
+        """The difference under the rule's target, or the population's where that cannot be had, and then why."""
         if task.wanted.rule.target == "population":
-            return row.difference
+            return row.difference, ""
         if row.other is None:
-            why = "one sample per question, so the interval is for new questions of this kind (target: population)"
-        elif copies:
-            why = "greedy, so the samples of a question are copies of one (target: population)"
-        elif row.difference.same == row.difference.n_questions:
+            return (
+                row.difference,
+                "questions with one sample, so the interval is for new questions of this kind (target: population)",
+            )
+        if any(self.greedy(task.wanted.name, side) for side in (a, b)):
+            return row.difference, "greedy, so samples of a question are copies of one (target: population)"
+        if row.difference.same == row.difference.n_questions:
             # The same answers, replayed or drawn with the same seeds: independent draws would not agree like this.
-            why = "no question changed, so the two are not independent draws (target: population)"
-        else:
-            return row.other
-        task.notes += [why] * (why not in task.notes)
-        return row.difference
+            return row.difference, "no question changed, so independent draws are no model of it (target: population)"
+        return row.other, ""
 
     def decide(self) -> dict[str, Decision]:
         """Verdicts of everything that has been measured; settles what is decided."""
@@ -148,11 +195,11 @@ class Gate:
             task.verdict, task.reason = decision.verdict, decision.reason
         return decisions
 
-    def fractions(self, task: GateTask) -> tuple[float, ...]:
-        """Information at the planned looks; the baseline's samples stay what they are."""
+    def fractions(self, task: GateTask, side: Recorded | None = None) -> tuple[float, ...]:
+        """Information at the planned looks; the samples of the baseline, or of another `side`, stay what they are."""
         if len(task.planned) < 2:
             return (1.0,)
-        n = float(self.baseline.rollup(task.wanted.name).n.mean())
+        n = float((side or self.baseline).rollup(task.wanted.name).n.mean())
         return information(task.planned, fixed=max(n, 1.0))
 
     def permits(self, task: GateTask, fields: Mapping[str, str]) -> bool:
@@ -161,15 +208,20 @@ class Gate:
         A new verifier that changed no verdict of the baseline is the same verifier.
         """
         fields = dict(fields)
-        if "verifier" in fields and self.check.status == "pass":
+        if "verifier" in fields and task.wanted.name in self.check.verified:
             task.notes.append(f"the verifier changed ({fields.pop('verifier')}), and no verdict of the baseline with it")
-        if allowed := sorted(f for f in fields if f in self.allow or "all" in self.allow):
+        if allowed := sorted(f for f in fields if self.allows(f)):
             task.notes.append("allowed to differ: " + "; ".join(f"{f}: {fields.pop(f)}" for f in allowed))
         if fields:
             task.settle(NOT_COMPARABLE, "; ".join(f"{f}: {text}" for f, text in fields.items()))
         return not fields
 
 
-def only_asked(pairs: Pairs, task: Wanted) -> Pairs:
-    """Where the profile asks for some of the questions, the baseline's others are not missing."""
-    return pairs if task.rule.limit is None else Pairs(pairs.a, pairs.b, (), pairs.only_b, pairs.edited)
+def _sound(side: Recorded) -> None:
+    """Raises UsageError for a baseline that is not done, or whose run.json lacks what a gate reads."""
+    name, manifest = side.run.path.name, side.manifest
+    if side.status != "done":
+        raise UsageError(f"baseline {name} is {side.status}: only a run that is done can be one")
+    for key in ("tasks", "model"):
+        if not isinstance(manifest.get(key), Mapping) or not manifest[key]:
+            raise UsageError(f"baseline {name}: run.json has no {key}, so it is damaged or edited; set the baseline again")

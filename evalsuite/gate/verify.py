@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evalsuite.errors import NotComparableError, UnavailableError, UsageError
+from evalsuite.errors import EvalsuiteError, NotComparableError
 from evalsuite.runlog import RunDir
 from evalsuite.runlog.rollup import read_rollup
 
@@ -21,21 +21,36 @@ PASS, FAIL, SKIPPED, ERROR = "pass", "fail", "skipped", "error"
 class VerifierCheck:
     """What verifying the baseline again showed.
 
-    `changed` are the verdicts that differ, one line each; `not_comparable` and `broken` are tasks whose data or task file is
-    no longer what the baseline saw, and tasks that could not be verified by our failure, with the reason.
+    `verified` are the tasks whose verdicts all stand; `changed` the verdicts that differ, one line each (`waived` those of tasks
+    in quarantine); `not_comparable` and `broken` are tasks whose data is no longer what the baseline saw, and tasks that could
+    not be verified by our failure, with the reason.
     """
 
-    status: str = SKIPPED
     checked: int = 0
+    verified: set[str] = field(default_factory=set)
     changed: list[str] = field(default_factory=list)
+    waived: list[str] = field(default_factory=list)
     not_comparable: dict[str, str] = field(default_factory=dict)
     broken: dict[str, str] = field(default_factory=dict)
-    note: str = ""
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def status(self) -> str:
+        """fail where a verdict changed, error where something could not be verified, skipped where nothing was, else pass."""
+        if self.changed:
+            return FAIL
+        return ERROR if self.broken else PASS if self.checked else SKIPPED
 
     def to_dict(self) -> dict[str, Any]:
         """For gate.json."""
-        note = "; ".join([self.note] * bool(self.note) + [f"{t}: {why}" for t, why in self.broken.items()])
-        return {"status": self.status, "checked": self.checked, "changed": self.changed, "note": note}
+        quarantined = [f"in quarantine, and changed: {change}" for change in self.waived]
+        broken = [f"{task}: {why}" for task, why in self.broken.items()]
+        return {
+            "status": self.status,
+            "checked": self.checked,
+            "changed": self.changed,
+            "note": "; ".join([*self.notes, *broken, *quarantined]),
+        }
 
 
 def check_verifiers(
@@ -46,6 +61,7 @@ def check_verifiers(
     data_dir: Path | None = None,
     offline: bool = False,
     include: Sequence[str] = (),
+    quarantined: Collection[str] = (),
 ) -> VerifierCheck:
     """Verify the recorded completions of `tasks` again. Each task for itself, so that one that is gone hides no other."""
     from evalsuite.rescore import rescore_run
@@ -58,27 +74,23 @@ def check_verifiers(
             judged.append(task)
             continue
         try:
+            before = int(read_rollup(baseline, task).n.sum())
             result, changes = rescore_run(baseline, [task], judge, data_dir=data_dir, offline=offline, include=include)
-        except (UsageError, NotComparableError) as error:  # the task or its data is not what it was
+        except NotComparableError as error:
             check.not_comparable[task] = str(error)
             continue
-        except UnavailableError as error:
+        except EvalsuiteError as error:  # its file, its data, its completions or a sandbox is missing
             check.broken[task] = str(error)
             continue
         numbers = result.tasks[task]
-        check.checked += numbers.n_questions * numbers.repeats - numbers.errors
-        check.changed += [str(change) for change in changes]
-        before = int(read_rollup(baseline, task).n.sum())
         after = numbers.n_questions * numbers.repeats - numbers.errors
+        check.checked += after
+        (check.waived if task in quarantined else check.changed).extend(map(str, changes))
         if after < before:
             first = f": {numbers.first_errors[0]}" if numbers.first_errors else ""
             check.broken[task] = f"{before - after} completions that had a verdict cannot be verified any more{first}"
+        elif not changes:
+            check.verified.add(task)
     if judged:
-        check.note = f"{', '.join(judged)}: judged by a model, not verified again (give --judge)"
-    if check.changed:
-        check.status = FAIL
-    elif check.broken:
-        check.status = ERROR
-    elif check.checked:
-        check.status = PASS
+        check.notes.append(f"{', '.join(judged)}: judged by a model, not verified again (give --judge)")
     return check

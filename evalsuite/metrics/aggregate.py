@@ -57,29 +57,34 @@ def aggregate(
 ) -> Aggregate:
     """The mean of `values` (Q,), one per question, with its interval. NaN (no value) leaves the mean and lowers `n_questions`.
 
-    `clusters` (Q,) labels questions that are not independent. `samples_per_question` is K, one number or (Q,). `within`
-    (Q,) is the sampling variance of each question's value (`Metric.within_variance`), needed for the `benchmark` target
-    and so for K >= 2 only. `weights` (Q,) > 0 make it the weighted mean, a micro-average where they are counts; NaN weighs as
+    `clusters` (Q,) labels questions that are not independent. `samples_per_question` is K, one number or (Q,): how many
+    independent draws of the metric a question has, so n for a mean of n samples and **n / k for a metric @k**, which takes k
+    samples at a time. `within` (Q,) is the sampling variance of each question's value (`Metric.within_variance`), needed for the
+    `benchmark` target and so for K >= 2 only. `weights` (Q,) > 0 make it the weighted mean, a micro-average where they are counts; NaN weighs as
     the mean of the others. Values inside [0, 1] get the Wilson interval on the effective sample size, others Student's t.
 
     population: SE^2 = G/(G-1) N^-2 sum_g (sum_{i in g} w_i (v_i - mean))^2 over G clusters, df = G-1, w of mean 1.
     benchmark: SE^2 = N^-2 sum_q w_q^2 within_q, df by Satterthwaite; if no sample ever disagreed with the others of its
     question, as if one had.
     Wilson: n* = p(1-p)/SE^2, n = n* (z/t_df)^2 (Korn and Graubard's correction), then Wilson's interval for p and n. The
-    variance of means of values in [0, 1] bounds it: n* is at most the number of samples (population), n at least that of
-    questions (benchmark; of n_eff = N^2 / sum w^2, if weighted). At p of 0 or 1, n* is the number of independent units
+    variance of means of values in [0, 1] bounds it: n* is at most sum K (population), n at least the number of questions
+    (benchmark; of n_eff = N^2 / sum w^2, if weighted). At p of 0 or 1, n* is the number of independent units
     (population). Fewer than 10 of these are noted, fewer than 5 give no interval.
 
-    Raises ValueError for vectors of unequal length, an unknown target, or `benchmark` without `within`.
+    Raises ValueError for vectors of unequal length, values that are infinite or not a vector, samples or weights that are not
+    above 0, an unknown target, or `benchmark` without `within`.
     """
     if target not in get_args(Target):
         raise ValueError(f"target {target!r} is not one of {', '.join(get_args(Target))}")
     if target == "benchmark" and within is None:
         raise ValueError("target 'benchmark' needs `within`, the sampling variance of each question's value")
     everything = np.asarray(values, dtype=float)
+    if everything.ndim != 1:
+        raise ValueError(f"values of shape {everything.shape}: (Q,), one per question; summarize takes (Q, K) samples")
+    _check_finite(everything)
     there = ~np.isnan(everything)
     v = everything[there]
-    samples = _vector(samples_per_question, everything)[there]
+    samples = _samples(samples_per_question, everything)[there]
     labels = cluster_numbers(clusters, everything)[there]
     w = _weights(_vector(1.0 if weights is None else weights, everything)[there])
     groups = len(np.unique(labels))
@@ -157,13 +162,15 @@ def per_question(
     """(Q,) values, (Q,) samples behind each, (Q,) sampling variance of each (NaN where it is not known).
 
     `scores` are (Q, K) single samples, NaN where one is missing: values are means and the variance is s^2/n. Or (Q,) values,
-    with `samples` (1 unless given) and `within` (unknown unless given). Raises ValueError for other shapes.
+    with `samples` (1 unless given) and `within` (unknown unless given). Raises ValueError for other shapes, infinite scores, or
+    a value of no sample.
     """
     matrix = np.asarray(scores, dtype=float)
+    _check_finite(matrix)
     if matrix.ndim == 1:
         return (
             matrix,
-            _vector(1.0 if samples is None else samples, matrix),
+            _samples(1.0 if samples is None else samples, matrix),
             _vector(math.nan if within is None else within, matrix),
         )
     if matrix.ndim != 2 or samples is not None or within is not None:
@@ -177,14 +184,16 @@ def per_question(
     return mean, n, np.where(n > 1, variance, math.nan)
 
 
-def wilson(p: float, n: float) -> tuple[float, float]:
-    """Wilson's 95 % interval for a share `p` in [0, 1] seen in `n` > 0 trials, not necessarily whole (Wilson 1927).
+def wilson(p: float, n: float, confidence: float = 0.95) -> tuple[float, float]:
+    """Wilson's interval for a share `p` in [0, 1] seen in `n` > 0 trials, not necessarily whole (Wilson 1927).
 
-    Raises ValueError outside these ranges.
+    `confidence` is in (0, 1). Raises ValueError outside these ranges.
     """
     if not 0 <= p <= 1 or not n > 0:
         raise ValueError(f"a share of {p} in {n} trials: it must be in [0, 1], of more than 0")
-    z2 = z_quantile(_UPPER) ** 2
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence {confidence} must be in (0, 1)")
+    z2 = z_quantile((1 - confidence) / 2) ** 2
     centre = (p + z2 / (2 * n)) / (1 + z2 / n)
     half = math.sqrt(z2 * (p * (1 - p) / n + z2 / (4 * n * n))) / (1 + z2 / n)
     return (0.0 if p == 0 else max(centre - half, 0.0)), (1.0 if p == 1 else min(centre + half, 1.0))
@@ -225,11 +234,24 @@ def cluster_numbers(clusters: Sequence[Hashable] | None, values: Floats) -> NDAr
 
 def _weights(weights: Floats) -> Floats:
     """Weights of mean 1. Raises ValueError where one is not positive."""
-    if (weights <= 0).any():
-        raise ValueError("weights must be positive")
     known = weights[~np.isnan(weights)]
+    if not ((known > 0) & (known < math.inf)).all():
+        raise ValueError("weights must be positive and finite")
     filled = np.where(np.isnan(weights), known.mean() if len(known) else 1.0, weights)
     return filled / filled.mean() if len(filled) else filled
+
+
+def _check_finite(scores: Floats) -> None:
+    if np.isinf(scores).any():
+        raise ValueError("scores must be finite, or NaN where there is none; one is infinite")
+
+
+def _samples(numbers: ArrayLike, values: Floats) -> Floats:
+    """Samples per question. Raises ValueError where a value has none."""
+    samples = _vector(numbers, values)
+    if not (samples[~np.isnan(values)] > 0).all():
+        raise ValueError("samples per question must be above 0 where a question has a value")
+    return samples
 
 
 def _vector(numbers: ArrayLike | None, values: Floats) -> Floats:

@@ -4,7 +4,8 @@ Each is the chance of something when k of the n samples are drawn without replac
 samples without bias. All is whole numbers with one division at the end: the exact rational, rounded once.
 
 `n`, `c`, `k` and `tau` are numbers or arrays and broadcast against each other; numbers give a float, arrays an array. Counts are
-integers, or floats without a fraction. Raises ValueError where k > n, k < 1, c is outside [0, n], or a count is not whole.
+integers, or floats without a fraction. Raises ValueError where k > n, k < 1, c is outside [0, n], or a count is not whole or
+above 10^9.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Whole = NDArray[np.int64]
+
+_MOST = 10**9  # samples
 
 
 def pass_at_k(n: ArrayLike, c: ArrayLike, k: ArrayLike) -> Any:
@@ -40,15 +43,18 @@ def g_pass_at_k(n: ArrayLike, c: ArrayLike, k: ArrayLike, tau: ArrayLike) -> Any
 
     sum_{j >= ceil(tau k)} C(c, j) C(n-c, k-j) / C(n, k): Liu et al. 2024 (arXiv 2412.13147). `tau` is in [0, 1], and
     tau k counts as whole where it is for the number that was meant: 0.29 of 100 is 29, although 0.29 * 100 is below it and
-    0.07 * 100 above 7. At tau = 0 this is pass@k, at 1 pass^k. Further arguments, result and errors as in the module's docstring.
+    0.07 * 100 above 7; float32 and float16 have their own rounding. At tau = 0 this is pass@k, at 1 pass^k. Further arguments, result and errors as in the module's docstring.
     """
-    counts, share = checked_counts(n, c, k), np.asarray(tau, dtype=float)
+    counts, given = checked_counts(n, c, k), np.asarray(tau)
+    share = given.astype(float)
     if not ((share >= 0) & (share <= 1)).all():
         raise ValueError(f"tau must be in [0, 1], not {share}")
     wanted = share * counts[2]
     near = np.rint(wanted)
-    # The nearest float to a number, times k, rounded: off by at most 2^-52 of itself.
-    least = np.where(np.abs(wanted - near) <= near * 2.0**-52, near, np.ceil(wanted))
+    # The nearest float of its kind to a number, times k, rounded: off by at most this share of itself.
+    narrow = given.dtype in (np.float16, np.float32)
+    slack = (float(np.finfo(given.dtype).eps) if narrow else 2.0**-52) / 2 + 2.0**-53
+    least = np.where(np.abs(wanted - near) <= near * slack, near, np.ceil(wanted))
     return _each(
         lambda n, c, k, least: sum(ways for _, ways in _draws(n, c, k, least)) / comb(n, k),
         (*counts, np.maximum(least, 1).astype(np.int64)),
@@ -94,8 +100,11 @@ def checked_counts(n: ArrayLike, c: ArrayLike, k: ArrayLike) -> tuple[Whole, Who
 
 
 def _whole(name: str, numbers: ArrayLike) -> Whole:
-    """Counts as integers. Raises ValueError where one is not whole; `name` is what the message calls them."""
+    """Counts as integers. Raises ValueError where one is not whole or too large; `name` is what the message calls them."""
     array = np.asarray(numbers)
+    huge = array.dtype.kind == "O" and all(isinstance(x, int) for x in array.flat)  # beyond 64 bits
+    if huge or (array.dtype.kind in "iuf" and (np.abs(array[np.isfinite(array)]) > _MOST).any()):
+        raise ValueError(f"{name} must be at most {_MOST:,}, not {numbers!r}"[:200])
     if array.dtype.kind == "f" and (np.isfinite(array) & (array == np.rint(array))).all():
         array = array.astype(np.int64)
     if array.dtype.kind not in "iu":

@@ -20,7 +20,7 @@ Correction = Literal["holm", "bh", "none"]
 def holm(p: ArrayLike) -> Floats:
     """Holm's step-down adjusted p-values (Holm 1979): reject where they are <= alpha; the chance of any false rejection is <= alpha.
 
-    NaN (no test) stays NaN and does not count.
+    NaN (no test) stays NaN and does not count. Raises ValueError for a p-value outside [0, 1].
     """
     return _adjusted(p, lambda sorted_p: np.maximum.accumulate(sorted_p * np.arange(len(sorted_p), 0, -1)))
 
@@ -28,7 +28,7 @@ def holm(p: ArrayLike) -> Floats:
 def benjamini_hochberg(p: ArrayLike) -> Floats:
     """Benjamini-Hochberg adjusted p-values (1995): reject where they are <= q; the expected share of false ones is <= q.
 
-    NaN (no test) stays NaN and does not count.
+    NaN (no test) stays NaN and does not count. Raises ValueError for a p-value outside [0, 1].
     """
 
     def up(sorted_p: Floats) -> Floats:
@@ -39,10 +39,10 @@ def benjamini_hochberg(p: ArrayLike) -> Floats:
 
 
 def adjust(p: ArrayLike, correction: str) -> Floats:
-    """`p` under a correction by name: holm, bh or none. Raises ValueError for another."""
+    """`p` under a correction by name: holm, bh or none. Raises ValueError for another, and for a p-value outside [0, 1]."""
     if correction not in get_args(Correction):
         raise ValueError(f"correction {correction!r} is not one of {', '.join(get_args(Correction))}")
-    return {"holm": holm, "bh": benjamini_hochberg, "none": lambda x: np.asarray(x, dtype=float)}[correction](p)
+    return {"holm": holm, "bh": benjamini_hochberg, "none": _p_values}[correction](p)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,12 +69,15 @@ def compare_many(
 ) -> Ranking:
     """All pairs of `values` (R, Q): R runs over the same Q questions, as `compare` with target `population` does each pair.
 
-    `samples` is the mean number of samples per question, one number or (R,). Questions that any run lacks (NaN) leave.
-    Correction is over all R(R-1)/2 pairs.
+    `samples` is the mean number of samples per question (for a metric @k: that over k), one number or (R,). Questions that any run lacks (NaN) leave.
+    Correction is over all R(R-1)/2 pairs. Raises ValueError for another shape, infinite values, samples not above 0, or an
+    unknown correction.
     """
     v = np.asarray(values, dtype=float)
-    if v.ndim != 2:
+    if v.ndim != 2 or not len(v):
         raise ValueError(f"values of shape {v.shape}: (runs, questions)")
+    if np.isinf(v).any() or not (np.asarray(samples) > 0).all():
+        raise ValueError("values must be finite, or NaN where there is none, and samples above 0")
     labels = cluster_numbers(clusters, v[0])
     there = ~np.isnan(v).any(axis=0)
     v, labels = v[:, there], labels[there]
@@ -110,8 +113,15 @@ def compare_many(
     return Ranking(means=means, p=p, adjusted=adjusted, bands=bands)
 
 
-def _adjusted(p: ArrayLike, rule) -> Floats:  # type: ignore[no-untyped-def]
+def _p_values(p: ArrayLike) -> Floats:
     given = np.asarray(p, dtype=float)
+    if not (np.isnan(given) | ((given >= 0) & (given <= 1))).all():
+        raise ValueError(f"p-values must be in [0, 1], or NaN where there was no test: {given}"[:200])
+    return given
+
+
+def _adjusted(p: ArrayLike, rule) -> Floats:  # type: ignore[no-untyped-def]
+    given = _p_values(p)
     flat, out = given.ravel(), np.full(given.size, math.nan)
     known = np.flatnonzero(~np.isnan(flat))
     order = known[np.argsort(flat[known], kind="stable")]

@@ -195,7 +195,7 @@ def mcnemar_mid_p(won: int, lost: int) -> float:
 
     For one sample per question. The exact binomial tail counts the outcome seen by half (Fagerland et al. 2013).
     """
-    if int(won) != won or int(lost) != lost or won < 0 or lost < 0:
+    if not (0 <= won < math.inf and 0 <= lost < math.inf) or int(won) != won or int(lost) != lost:
         raise ValueError(f"won {won} and lost {lost} are counts")
     won, lost = int(won), int(lost)  # numpy's would overflow
     n, few = won + lost, min(won, lost)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from evalsuite.metrics.aggregate import TOO_FEW
-from evalsuite.metrics.student import t_quantile, z_quantile
+from evalsuite.metrics.student import LEAST_ALPHA, t_quantile, z_quantile
 
 # What is assumed without a pilot run. Samples of one question agree with an intraclass correlation a little above that of
 # uniformly spread question difficulties (1/3); two runs' true values differ by about 6 points from question to question.
@@ -38,7 +38,7 @@ class Noise:
     deviation over questions of the true difference. Clusters: `cluster_size` is the mean number of questions in one, and
     `design_effect` what clustering multiplies omega^2 by: 1 + (cluster_size - 1) ICC of the true differences, or the ratio of
     clustered to unclustered variance in a pilot. The noise of samples is independent within clusters too. Raises ValueError
-    for a negative variance, or a cluster size or design effect that is not positive.
+    for a negative variance, a cluster size or design effect that is not positive, and anything that is not finite.
     """
 
     within_a: float
@@ -48,9 +48,10 @@ class Noise:
     cluster_size: float = 1.0
 
     def __post_init__(self) -> None:
-        if min(self.within_a, self.within_b, self.interaction) < 0 or self.design_effect <= 0 or self.cluster_size < 1:
+        numbers = (self.within_a, self.within_b, self.interaction, self.design_effect, self.cluster_size)
+        if not all(math.isfinite(x) and x >= 0 for x in numbers) or self.design_effect == 0 or self.cluster_size < 1:
             raise ValueError(
-                f"{self}: variances are not negative, a design effect is above 0, a cluster has at least 1 question"
+                f"{self}: variances are not negative, a design effect is above 0, a cluster has at least 1 question, all finite"
             )
 
     def variance(self, k_a: float, k_b: float) -> float:
@@ -59,7 +60,12 @@ class Noise:
 
 
 def usual_within(mean: float) -> float:
-    """sigma^2 as assumed where it was not measured: (1 - .35) mean (1 - mean), for 0/1 samples of mean `mean` in [0, 1]."""
+    """sigma^2 as assumed where it was not measured: (1 - .35) mean (1 - mean), for 0/1 samples of mean `mean` in [0, 1].
+
+    Raises ValueError for another mean.
+    """
+    if not 0 <= mean <= 1:
+        raise ValueError(f"the mean {mean} is outside [0, 1]")
     return (1 - _CORRELATION) * mean * (1 - mean)
 
 
@@ -78,8 +84,12 @@ def power(
     are at least 100 samples on either side (simulated for means .6 and .8, 15 to 1319 questions, 1 to 64 samples, omega .06).
     With less it says too much: by 2 to 3 points for 30 questions and one sample, 3 to 6 for 15 and one. With 1 sample against
     16 at a mean of .9 it said 2 points too little. Below 5 independent units compare makes no test and the power is 0.
+
+    Raises ValueError for an `alpha` outside [1e-9, 0.5), a difference that is not finite, or less than 1 question or sample.
     """
     _check(alpha, n_questions, k_a, k_b)
+    if not math.isfinite(delta):
+        raise ValueError(f"the difference {delta} is not finite")
     size = noise.cluster_size
     n, groups, v = float(n_questions), n_questions / size, noise.variance(k_a, k_b)
     if groups < TOO_FEW:
@@ -167,7 +177,7 @@ def smallest_difference(
     With fewer than about 100 single samples `detectable_difference` says more. Raises ValueError for fewer than 1 question
     or sample.
     """
-    if n_questions < 1 or k < 1:
+    if not 1 <= n_questions < math.inf or not k >= 1:
         raise ValueError(f"{n_questions} questions with {k} samples each: at least 1 of both")
     sigma = within if within is not None else usual_within(mean)
     variance = Noise(within_a=sigma, within_b=sigma, interaction=interaction).variance(k, k)
@@ -175,9 +185,9 @@ def smallest_difference(
 
 
 def _check(alpha: float, n_questions: float, k_a: float, k_b: float) -> None:
-    if not 0 < alpha < 0.5:
-        raise ValueError(f"alpha {alpha} is outside (0, 0.5)")
-    if n_questions < 1 or min(k_a, k_b) < 1:
+    if not LEAST_ALPHA <= alpha < 0.5:
+        raise ValueError(f"alpha {alpha} is outside [{LEAST_ALPHA:g}, 0.5)")
+    if not 1 <= n_questions < math.inf or not (k_a >= 1 and k_b >= 1):
         raise ValueError(f"{n_questions} questions with {k_a} and {k_b} samples each: at least 1 of all")
 
 

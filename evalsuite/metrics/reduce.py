@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -47,6 +47,11 @@ class Metric:
         return self.k
 
     @property
+    def draws(self) -> int:
+        """Samples that one value takes: k, and 1 for means. n samples are worth n / draws values, at most, to an interval."""
+        return 1 if self.kind in ("avg", "part") else self.k
+
+    @property
     def needs_classes(self) -> bool:
         """Whether `per_question` needs to know which samples gave the same answer."""
         return self.kind == "maj@"
@@ -63,8 +68,8 @@ class Metric:
         """Whether `n` samples are enough to report the metric: k <= n/2. Beyond, it is unbiased but at its noisiest."""
         return self.kind in ("avg", "part") or 2 * self.k <= n
 
-    def per_question(self, values: ArrayLike, classes: ArrayLike | None = None) -> float:
-        """The question's value from its samples: `values` (n,) with NaN where a sample has none, `classes` (n,) for maj@k.
+    def per_question(self, values: ArrayLike, classes: Iterable[Hashable] | None = None) -> float:
+        """The question's value from its samples: `values` (n,) with NaN where a sample has none; `classes` (n,) as in `maj_at_k`.
 
         Samples without a value are our failure: they leave n, and fewer than `k` that remain give NaN. For a `part`,
         `values` are that component's.
@@ -79,7 +84,7 @@ class Metric:
         if self.kind == "maj@":
             if classes is None:
                 raise ValueError(f"{self.label(n)} needs the class of each answer")
-            return maj_at_k(np.asarray(classes)[there], scores[there], self.k)
+            return float(maj_at_k(_numbered(classes)[there], scores[there], self.k))
         return _of_counts(self, n, int((scores[there] == 1.0).sum()))
 
     def within_variance(self, values: ArrayLike, classes: Sequence[Any] | None = None) -> Floats:
@@ -109,25 +114,47 @@ def parse_metric(name: str) -> Metric:
     return Metric(kind, k, tau)
 
 
-def maj_at_k(classes: ArrayLike, values: ArrayLike, k: int) -> float:
+def maj_at_k(classes: Iterable[Hashable], values: ArrayLike, k: ArrayLike) -> Any:
     """Expected value of the majority answer among k of the n samples, over all k-subsets, ties split evenly.
 
-    `classes` (n,) holds the number of each sample's answer, -1 for none, which cannot win: a subset without any answer is
-    worth 0. `values` (n,) are the samples' values; a class is worth their mean, as equal answers are worth the same.
-    Exact up to rounding, in time polynomial in n and k. Raises ValueError where n < k.
+    `classes` (n,) are the samples' answers, or numbers of them: anything hashable, equal where the answers are. None, NaN and
+    the number -1 are no answer, which cannot win: a subset without any is worth 0. `values` (n,) are the samples' values, as
+    numbers or booleans; an answer is worth their mean, as equal answers are worth the same. A number as `k` gives a float, an
+    array an array. Exact up to rounding, in time polynomial in n and k. Raises ValueError where k > n or k < 1, where the lengths
+    differ, and for an answer whose value is missing (NaN).
     """
-    labels, scores = np.asarray(classes), np.asarray(values, dtype=float)
-    if labels.shape != scores.shape or labels.ndim != 1:
+    labels, scores = _numbered(classes), np.asarray(values)
+    if scores.dtype.kind in "US":
+        raise ValueError(f"values must be numbers or booleans, and the answers come before them: {values!r}"[:200])
+    scores = scores.astype(float)
+    if labels.shape != scores.shape:
         raise ValueError(f"classes {labels.shape} and values {scores.shape} must be two vectors of one length")
-    checked_counts(len(labels), 0, k)
+    _, _, ks = checked_counts(len(labels), 0, k)
     answered = labels >= 0
-    _, index, sizes = np.unique(labels[answered], return_inverse=True, return_counts=True)
-    worths = np.bincount(index, scores[answered], len(sizes)) / sizes
+    if np.isnan(scores[answered]).any():
+        raise ValueError("an answer's value is missing (NaN): leave such samples out")
+    sizes = np.bincount(labels[answered])
+    worths = np.bincount(labels[answered], scores[answered]) / sizes
     groups = tuple(sorted(zip(sizes.tolist(), worths.tolist())))
-    return _majority(groups, int((~answered).sum()), k)
+    found = [_majority(groups, int((~answered).sum()), size) for size in ks.ravel().tolist()]
+    return np.array(found).reshape(ks.shape) if ks.shape else found[0]
 
 
-def jackknife_var(metric: Metric, values: ArrayLike, classes: ArrayLike | None = None) -> float:
+def _numbered(classes: Iterable[Hashable]) -> NDArray[np.int64]:
+    """Answers numbered in order of appearance, -1 for none. Raises ValueError where one is not hashable."""
+    seen: dict[Hashable, int] = {}
+
+    def number(answer: Hashable) -> int:
+        none = answer is None or answer != answer or answer == -1
+        return -1 if none else seen.setdefault(answer, len(seen))
+
+    try:
+        return np.array([number(c) for c in classes], dtype=np.int64)
+    except (TypeError, ValueError):
+        raise ValueError("classes must be a vector of hashable answers: strings, numbers, tuples") from None
+
+
+def jackknife_var(metric: Metric, values: ArrayLike, classes: Iterable[Hashable] | None = None) -> float:
     """Delete-one jackknife estimate of the variance of `metric` over the samples of one question; arguments as there.
 
     For a mean this is s^2/n exactly. NaN where deleting a sample leaves too few.
@@ -139,7 +166,7 @@ def jackknife_var(metric: Metric, values: ArrayLike, classes: ArrayLike | None =
         return math.nan
     if metric.kind in ("avg", "part"):
         return float(scores.var(ddof=1)) / n
-    labels = np.zeros(n) if classes is None else np.asarray(classes)[there]
+    labels = np.zeros(n, dtype=np.int64) if classes is None else _numbered(classes)[there]
     # Samples alike in value and class leave the same rest behind: delete one of each kind.
     _, first, weight = np.unique(np.stack([scores, labels]), axis=1, return_index=True, return_counts=True)
     without = np.array([metric.per_question(np.delete(scores, i), np.delete(labels, i)) for i in first])

@@ -13,9 +13,10 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from evalsuite.metrics.student import z_quantile
+from evalsuite.metrics.student import LEAST_ALPHA, z_quantile
 
-_NODES, _FAR = 192, 8.5
+_FAR = 8.5
+_FEWEST, _MOST = 64, 1024  # nodes of a look's integral
 
 
 def information(samples: Sequence[float], fixed: float = math.inf) -> tuple[float, ...]:
@@ -23,9 +24,11 @@ def information(samples: Sequence[float], fixed: float = math.inf) -> tuple[floa
 
     The sampling variance at a look is proportional to 1/K + 1/K_baseline; information is its inverse, as a share of the last
     look's. With both growing alike, or a baseline without noise (inf), it is K / K_last. Raises ValueError for samples that do
-    not rise from above 0.
+    not rise from above 0, and for a baseline of none.
     """
     _check(samples)
+    if not fixed > 0:
+        raise ValueError(f"the baseline has {fixed} samples per question: it must be above 0")
     variance = [1 / k + 1 / fixed for k in samples]
     return tuple(variance[-1] / v for v in variance)
 
@@ -36,12 +39,13 @@ def crossing_probability(z: float, fractions: Sequence[float]) -> float:
     To 1e-9 where fractions are at least .001 of the last one apart. Raises ValueError where they do not rise from above 0.
     """
     _check(fractions)
-    x, w = _rule()
     stay, at, before = None, None, 0.0
-    for t in fractions:
+    for i, t in enumerate(fractions):
         sd, low, high = math.sqrt(t - before), -_FAR * math.sqrt(t), min(z, _FAR) * math.sqrt(t)
         if high <= low:
             return 1.0
+        following = math.sqrt(fractions[i + 1] - t) if i + 1 < len(fractions) else sd
+        x, w = _rule((high - low) / min(sd, following))
         nodes, weights = (high - low) / 2 * x + (high + low) / 2, (high - low) / 2 * w
         if stay is None or at is None:
             density = np.exp(-0.5 * (nodes / sd) ** 2) / (sd * math.sqrt(2 * math.pi))
@@ -56,15 +60,15 @@ def pocock_constant(alpha: float, fractions: Sequence[float]) -> float:
     """The critical value that a statistic without drift passes at any of the looks with chance `alpha` (one-sided).
 
     `fractions` are the looks' information fractions, as in `crossing_probability`. For one look it is the normal quantile; for
-    four looks at K = 2, 4, 8, 16 and alpha = .05 it is about 2.12. Raises ValueError for an alpha outside (0, 0.5).
+    four looks at K = 2, 4, 8, 16 and alpha = .05 it is about 2.12. Raises ValueError for an alpha outside [1e-9, 0.5).
     """
     return _constant(float(alpha), tuple(float(t) for t in fractions))
 
 
 @lru_cache(maxsize=256)
 def _constant(alpha: float, fractions: tuple[float, ...]) -> float:
-    if not 0 < alpha < 0.5:
-        raise ValueError(f"alpha {alpha} is outside (0, 0.5)")
+    if not LEAST_ALPHA <= alpha < 0.5:
+        raise ValueError(f"alpha {alpha} is outside [{LEAST_ALPHA:g}, 0.5)")
     _check(fractions)
     if len(fractions) == 1:
         return z_quantile(1 - alpha)
@@ -83,12 +87,19 @@ def _log_chance(z: float, fractions: Sequence[float]) -> float:
     return math.log(max(crossing_probability(z, fractions), 1e-300))
 
 
-@lru_cache(maxsize=1)
-def _rule() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    nodes, weights = np.polynomial.legendre.leggauss(_NODES)
+def _rule(width: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Gauss-Legendre nodes and weights for a range `width` standard deviations of its narrowest normal factor wide."""
+    # Nodes are pi/2 / n of the range apart in its middle; .83 standard deviations leave an error of exp(-2 pi^2 / .83^2).
+    wanted = math.pi / 2 * width / 0.83
+    return _legendre(min(_FEWEST * 2 ** max(math.ceil(math.log2(wanted / _FEWEST)), 0), _MOST))
+
+
+@lru_cache(maxsize=5)
+def _legendre(n: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    nodes, weights = np.polynomial.legendre.leggauss(n)
     return nodes, weights
 
 
 def _check(rising: Sequence[float]) -> None:
-    if not len(rising) or any(not before < after for before, after in zip((0.0, *rising), rising)):
+    if not len(rising) or any(not before < after < math.inf for before, after in zip((0.0, *rising), rising)):
         raise ValueError(f"looks must rise from above 0: {tuple(rising)}")

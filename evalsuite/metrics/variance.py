@@ -60,14 +60,14 @@ def standard_error(values: ArrayLike) -> float:
     `values` are (Q,) values of questions or (Q, K) single samples, which are averaged per question first; NaN (no value) leaves.
     NaN for fewer than two questions.
     """
-    return clustered_stderr(values, None)
+    return clustered_stderr(values)
 
 
-def clustered_stderr(values: ArrayLike, clusters: Sequence[Hashable] | None) -> float:
+def clustered_stderr(values: ArrayLike, clusters: Sequence[Hashable] | None = None) -> float:
     """Cluster-robust standard error of the mean over questions: sqrt(G/(G-1) sum_g (sum_{q in g} v_q - mean)^2) / N.
 
     Miller 2024, eq. 4, with the factor for G clusters. `values` as in `standard_error`; `clusters` (Q,) labels questions that are
-    not independent, None as a label stands alone. NaN for fewer than two clusters. Raises ValueError for unequal lengths.
+    not independent, None as a label stands alone; without them it is `standard_error`. NaN for fewer than two clusters. Raises ValueError for unequal lengths.
     """
     means = per_question(values)[0]
     labels = cluster_numbers(clusters, means)

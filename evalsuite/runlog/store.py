@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from evalsuite.errors import UsageError
+from evalsuite.errors import BusyError, UsageError
 from evalsuite.files import write_atomically
 from evalsuite.runlog.log import LogWriter, read_lines
 
@@ -58,7 +58,7 @@ class RunDir:
         except BlockingIOError:
             holder = os.read(lock, 32).decode() or "another process"
             os.close(lock)
-            raise UsageError(
+            raise BusyError(
                 f"{self.path} is being written by process {holder}. Wait for it, stop it, or use another --output_path"
             ) from None
         os.ftruncate(lock, 0)
@@ -74,11 +74,14 @@ class RunDir:
     def manifest(self) -> dict[str, Any]:
         """The contents of run.json; empty where there is none yet. Raises UsageError where it is damaged."""
         try:
-            return json.loads((self.path / "run.json").read_text())
+            manifest = json.loads((self.path / "run.json").read_text())
+            if not isinstance(manifest, dict):
+                raise ValueError("not an object")
+            return manifest
         except FileNotFoundError:
             return {}
         except ValueError as error:
-            raise UsageError(f"{self.path / 'run.json'} is not JSON ({error})") from None
+            raise UsageError(f"{self.path / 'run.json'} is damaged ({error})") from None
 
     def write_manifest(self, manifest: Mapping[str, Any]) -> None:
         """Replace run.json in one step: a reader sees the old one or the new one, never half of either."""

@@ -30,6 +30,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, RunResult]:
         "seed": run(0.4, both, seed=1),
         "one": run(0.4, ["sort_letters"]),
         "limited": run(0.4, both, limit=30),
+        "other": run(0.45, both),
+        "more": run(0.75, both),
         "cold": run(0.7, both, sampling={"temperature": 0.2}),
     }
 
@@ -52,7 +54,7 @@ def call(runs, capsys: pytest.CaptureFixture[str]):
 
 def test_the_table(call) -> None:
     out = call("a", "b")
-    assert "- A: scripted:noisy:0.4 (" in out and "| mean of 2 tasks |" in out and "B is better than A by" in out
+    assert "- A: `scripted:noisy:0.4` (" in out and "| mean of 2 tasks |" in out and "B is better than A by" in out
     assert "Questions that moved most" in out and "Checkpoint claim only" in out
 
 
@@ -76,7 +78,7 @@ def test_a_baseline_by_its_name(call, runs, tmp_path: Path, monkeypatch: pytest.
     monkeypatch.chdir(tmp_path)
     assert main(["baseline", "set", "main", runs["a"].path]) == 0
     out = call("main", "b")
-    assert "- A: scripted:noisy:0.4 (results/baselines/main)" in out and "B is better" in out
+    assert "- A: `scripted:noisy:0.4` (`results/baselines/main`)" in out and "B is better" in out
     same = json.loads(call("main", "a", "--json"))["contrasts"][0]["rows"]
     assert all(row["difference"]["value"] == 0 and row["missing"]["share"] == 0 for row in same)
 
@@ -95,24 +97,56 @@ def test_files(call, tmp_path: Path) -> None:
 def test_other_sampling_is_exit_12_unless_allowed(call) -> None:
     out = call("b", "cold", code=12)
     assert "sort_letters: sampling: temperature 1.0 -> 0.2" in out and "--allow sampling" in out
-    assert "allowed to differ between A and B: sampling: temperature 1.0 -> 0.2." in call("b", "cold", "--allow", "sampling")
+    assert "allowed to differ between A and B: sampling: `temperature 1.0 -> 0.2`." in call("b", "cold", "--allow", "sampling")
 
 
 def test_a_limited_run_is_exit_12_unless_allowed_and_then_bounded(call) -> None:
     out = call("a", "limited", code=12)
     assert "data: 30 questions are in both, 170 only in the first and 0 only in the second" in out and "--allow data" in out
     out = call("a", "limited", "--allow", "data")
-    assert "170 questions are only in the first run" in out and "whatever they were worth, the difference is from -" in out
+    assert (
+        "170 questions are only in the first run" in out
+        and "whatever they were worth, the difference measured here is from -" in out
+    )
 
 
 def test_methods(call, runs) -> None:
-    a, b, seed, cold = (runs[name].path for name in ("a", "b", "seed", "cold"))
+    a, b, seed, cold, other = (runs[name].path for name in ("a", "b", "seed", "cold", "other"))
+    out = call(f"grpo={a},{other}", f"vespo={b},{runs['more'].path}")
+    assert "B (`vespo`) is better than A (`grpo`) by" in out or "no difference of B (`vespo`)" in out
     out = call(f"grpo={a},{seed}", f"vespo={b},{cold}", "--allow", "sampling")
-    assert "B (vespo) is better than A (grpo) by" in out or "no difference of B (vespo)" in out
     assert "A: runs of one and the same model, sampled again, are not two training seeds." in out
-    assert "checkpoint claim only: A (x) and B (scripted:noisy:0.7) have one training seed" in call(f"x={a}", "b")
+    assert "checkpoint claim only: runs of A and of B are of one model sampled again" in out and " is better than" not in out
+    assert "checkpoint claim only: A (`x`) and B (`scripted:noisy:0.7`) have one training seed" in call(f"x={a}", "b")
     assert "no run after '='" in call("x=", "b", code=2)
     assert "no run 'nothing'" in call("x=nothing", "b", code=2)
+    assert "two methods are called 'x'" in call(f"x={a}", f"x={b}", code=2)
+
+
+def test_a_baseline_of_a_run_is_that_run(call, runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["baseline", "set", "main", runs["a"].path]) == 0
+    out = call("main", "a")
+    assert "B is the same run as A: nothing can differ." in out and "would have been found" not in out
+    assert "is named twice" in call(f"x=main,{runs['a'].path}", "b", code=2)
+
+
+def test_nothing_in_common_is_exit_12_whatever_is_allowed(call, tmp_path: Path) -> None:
+    paths = []
+    for name in "ab":
+        rows = [{"id": str(i), "problem": f"{name}{i}?", "target": "1"} for i in range(6)]
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "q.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        found = evalsuite.run("scripted:noisy:0.4", [f"{folder}/q.jsonl:exact"], output=folder, progress=None)
+        paths.append(found.path)
+    assert "no question is in both runs" in call(*paths, "--allow", "all", code=12)
+
+
+def test_one_row_of_avg(call) -> None:
+    rows = json.loads(call("a", "b", "--json", "--tasks", "arithmetic", "--metric", "avg,avg@4,pass@1"))["contrasts"][0]["rows"]
+    assert [row["metric"] for row in rows] == ["avg@4"] and rows[0]["p_adjusted"] == rows[0]["difference"]["p"]
+    assert rows[0]["difference"]["mde"] > 0
 
 
 def test_a_run_whose_id_holds_an_equals_sign_is_a_run(runs, tmp_path: Path) -> None:

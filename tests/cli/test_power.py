@@ -10,7 +10,7 @@ import pytest
 
 import evalsuite
 from evalsuite.cli import main
-from evalsuite.cli.power import points
+from evalsuite.cli.options import points
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +44,19 @@ def test_all_tasks_say_once_what_holds_for_all(root: Path, capsys: pytest.Captur
     out = capsys.readouterr().out
     assert "sort_letters[60/200]" in out and out.count("All tasks: time is not known") == out.count("time is not known") == 1
     assert "with 90 % power at one-sided 5 %; both runs have n samples per question" in out
+
+
+@pytest.mark.parametrize(
+    ("flags", "shown"),
+    [
+        (["--power", ".999999999999"], "with 99.9999999999 % power at two-sided 5 %"),
+        (["--power", ".999", "--alpha", "1e-9"], "with 99.9 % power at two-sided 0.0000001 %"),
+        (["--alpha", ".07"], "with 80 % power at two-sided 7 %"),
+    ],
+)
+def test_levels_are_shown_in_full(root: Path, flags: list[str], shown: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert power(root, "arithmetic", "--mde", "20pp", *flags) == 0
+    assert shown in capsys.readouterr().out
 
 
 def test_no_option_is_enough(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -89,7 +102,10 @@ def test_flags_that_are_refused(root: Path, flags: list[str], message: str, caps
         (["--mde", "3pp"], "nothing", "no run 'nothing'"),
         (["--mde", "3pp", "--candidate", "nothing"], "scripted-noisy-0.8", "no run 'nothing'"),
         (["--mde", "3pp"], "scripted", "matches several runs"),
-        (["--mde", "3pp", "--alpha", ".9"], "scripted-noisy-0.8", "--alpha 0.9 must be below 0.5"),
+        (["--mde", "3pp", "--alpha", ".9"], "scripted-noisy-0.8", "--alpha 0.9 must be at least 1e-09, below 0.5"),
+        (["--mde", "3pp", "--alpha", "1e-300"], "scripted-noisy-0.8", "--alpha 1e-300 must be at least 1e-09"),
+        ([",", "--mde", "3pp"], "scripted-noisy-0.8", "no task was asked for"),
+        (["", "--mde", "3pp"], "scripted-noisy-0.8", "no task was asked for"),
     ],
 )
 def test_what_is_not_there(
@@ -99,12 +115,14 @@ def test_what_is_not_there(
     assert message in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("text", "value"), [("3pp", 0.03), ("3%", 0.03), ("0.03", 0.03), (" 2.5 PP", 0.025), (".5pp", 0.005), ("1", 1.0), ("-3pp", -0.03), ("1e-2", 0.01)])  # fmt: skip
+@pytest.mark.parametrize(("text", "value"), [("3pp", 0.03), ("3%", 0.03), ("0.03", 0.03), (" 2.5 PP", 0.025), (".5pp", 0.005), ("1", 1.0), ("100pp", 1.0), ("1e-2", 0.01)])  # fmt: skip
 def test_points(text: str, value: float) -> None:
     assert points(text) == pytest.approx(value)
 
 
-@pytest.mark.parametrize("text", ["", "pp", "3 points", "nan", "inf", "3pp4", "2", "0x3", "3,5pp"])
+@pytest.mark.parametrize(
+    "text", ["", "pp", "3 points", "nan", "inf", "3pp4", "2", "0x3", "3,5pp", "-3pp", "0", "101pp", "\u0663pp"]
+)
 def test_what_is_no_difference(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError):
         points(text)

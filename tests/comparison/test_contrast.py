@@ -14,6 +14,7 @@ from scipy import stats
 from evalsuite.comparison.compare import Recorded, Row
 from evalsuite.comparison.contrast import Contrast, adjusted, contrast
 from evalsuite.errors import NotComparableError, UsageError
+from evalsuite.metrics.reduce import parse_metric
 from evalsuite.runlog import RunDir
 from evalsuite.runlog.rollup import Rollup
 
@@ -40,7 +41,7 @@ def test_a_row_against_scipy(make) -> None:
     assert (row.metric, row.samples_a, row.samples_b) == ("avg@4", 4, 4)
     assert row.other is not None and row.other.target == "benchmark"
     within = sum((s.var(axis=1, ddof=1) / 4).sum() for s in (A, B)) + 2 / 16
-    assert row.other.error == pytest.approx(math.sqrt(within) / 42, abs=1e-12)
+    assert row.other.error == pytest.approx(math.sqrt(within) / 40, abs=1e-12)
 
 
 def test_mcnemar_and_sign_flips_stand_beside_one_sample_per_question(make) -> None:
@@ -133,6 +134,9 @@ def test_the_mean_over_tasks_by_hand(make) -> None:
     assert overall.value == pytest.approx((one.value + two.value) / 2)
     assert (overall.low, overall.high) == pytest.approx(stats.t.interval(0.95, df, centre, error), abs=1e-12)
     assert overall.p == pytest.approx(2 * stats.t.sf(abs(centre) / error, df), abs=1e-12)
+    raw = math.hypot(one.error * 42 / 40, two.error * 22 / 20) / 2
+    assert overall.mde == pytest.approx((stats.t.ppf(0.975, df) + stats.t.ppf(0.8, df)) * raw, abs=1e-12)
+    assert overall.detectable(0.01) > overall.mde and (overall.questions, overall.missing) == (60, 0)
     several = contrast(make("a2", s=A, t=A), make("b2", s=B, t=B), metrics=("avg", "pass@2", "pass@1"))
     assert [(r.task, r.metric) for r in several.rows] == [("s", "avg@4"), ("s", "pass@2"), ("t", "avg@4"), ("t", "pass@2")]
     assert [o.metric for o in several.overall] == ["avg@4", "pass@2"]
@@ -229,7 +233,7 @@ def test_no_common_task(make) -> None:
     with pytest.raises(UsageError, match="no task is in both runs: a has s; b has t"):
         contrast(make("a", s=A), make("b", t=B))
     c = contrast(make("a2", s=A, t=A), make("b2", t=B, u=B))
-    assert c.notes == ("s: in a2 and not in b2, so not compared.", "u: in b2 and not in a2, so not compared.")
+    assert c.notes == ("`s`: in `a2` and not in `b2`, so not compared.", "`u`: in `b2` and not in `a2`, so not compared.")
 
 
 def test_nothing_pairs(make, rollup) -> None:
@@ -238,7 +242,13 @@ def test_nothing_pairs(make, rollup) -> None:
         NotComparableError, match="0 questions are in both, 40 only in the first and 40 only in the second, 40 of"
     ):
         contrast(make("a", t=A), b)
-    row = only(contrast(make("a2", t=A), b, allow=("data",)))
+    with pytest.raises(NotComparableError, match="no question is in both runs: a2 and b share none of t"):
+        contrast(make("a2", t=A), b, allow=("all",))
+
+
+def test_one_task_of_two_pairs(make, rollup) -> None:
+    b = make("b", s=B, t=rollup(B, digest=[f"e{i}" for i in range(40)]), identity={"data": "d1"})
+    row = contrast(make("a", s=A, t=A), b, allow=("data",)).rows[1]
     assert row.difference.n_questions == 0 and math.isnan(row.difference.p) and math.isnan(row.rates_a.tokens)
     assert row.missing.share == 1 and row.difference.notes == ("no question has a value in both",)
 
@@ -283,3 +293,31 @@ def test_stored_metrics_are_compared(make, rollup) -> None:
     assert row.difference.value == pytest.approx(B[:, 0].mean() - A[:, 0].mean()) and row.other is None
     with pytest.raises(UsageError, match="the sampling variance of maj@4 is not recorded"):
         contrast(make("a2", t=tables[0]), make("b2", t=tables[1]), metrics=("maj@4",), target="benchmark")
+
+
+@pytest.mark.parametrize("name", ["pass@4", "pass^4", "g_pass@4_0.5", "mg_pass@4", "maj@4"])
+def test_a_metric_of_all_samples_has_the_pseudo_questions_of_one_value(make, rollup, name: str) -> None:
+    tables = [rollup(s, **{"maj@4": s[:, 0]}) for s in (A, B)]
+    one, two = (make(n, t=table) for n, table in zip("ab", tables))
+    row = only(contrast(one, two, metrics=(name,)))
+    va, vb = (run.values("t", parse_metric(name))[0] for run in (one, two))
+    test = stats.ttest_1samp(np.concatenate([vb - va, [1, -1]]), 0)
+    assert row.difference.p == pytest.approx(test.pvalue, abs=1e-12)
+    assert (row.difference.low, row.difference.high) == pytest.approx(tuple(test.confidence_interval(0.95)), abs=1e-12)
+    assert (row.samples_a, row.samples_b) == (4, 4)
+
+
+def test_parts_that_are_counts_have_no_bounds(make, rollup) -> None:
+    one, two = RNG.integers(0, 9, 40).astype(float), RNG.integers(0, 9, 40).astype(float)
+    two[3] = np.nan
+    tables = [rollup(s, **{"part:steps": v, "part:share": v / 9}) for s, v in ((A, one), (B, two))]
+    steps, share = contrast(make("a", t=tables[0]), make("b", t=tables[1]), metrics=("part:steps", "part:share")).rows
+    assert not steps.shares and math.isnan(steps.missing.low) and math.isnan(steps.missing.high)
+    assert share.shares and share.missing.low == pytest.approx((np.nansum(two) / 9 - one.sum() / 9) / 40)
+
+
+def test_adjusting_counts_the_family(make) -> None:
+    a = make("a", s=A, t=A[::-1])
+    found = [contrast(a, make(f"b{i}", s=B, t=1 - B), positions=(0, i)) for i in (1, 2)]
+    assert {(row.family, o.family) for c in adjusted(found, "holm") for row in c.rows for o in c.overall} == {(4, 2)}
+    assert {row.family for c in adjusted(found, "none") for row in c.rows} == {1}

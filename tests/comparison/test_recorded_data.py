@@ -68,7 +68,7 @@ def test_gsm8k_finetuning_against_verification(data_dir: Path, compare: Compare,
     )
     capsys.readouterr()
     assert main(["compare", "-o", "runs", "replay-finetuning", "replay-verification"]) == 0
-    assert "- gsm8k, avg: B is better than A by 14.68 to 19.99 points." in capsys.readouterr().out
+    assert "- `gsm8k`, avg: B is better than A by 14.68 to 19.99 points." in capsys.readouterr().out
 
 
 def test_math_cot_100_eight_samples_against_four_of_its_own(data_dir: Path, compare: Compare) -> None:

@@ -21,7 +21,7 @@ from gate_results import (
 )
 from hypothesis import example, given
 
-from evalsuite.gate.escape import xml
+from evalsuite.escape import xml
 from evalsuite.gate.junit import junit
 
 

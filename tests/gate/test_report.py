@@ -28,7 +28,7 @@ from gate_results import (
 from hypothesis import assume, example, given
 from markdown_it import MarkdownIt
 
-from evalsuite.gate.escape import code, plain, prose
+from evalsuite.escape import code, plain, prose
 from evalsuite.gate.report import LIMIT, annotations, markdown, summary, write_step_summary
 
 GITHUB = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])

@@ -11,14 +11,24 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
-from evalsuite.metrics.aggregate import Aggregate, aggregate, macro, summarize, wilson
-from evalsuite.metrics.reduce import parse_metric
+from evalsuite.metrics.aggregate import Aggregate, aggregate, macro, per_question, summarize, wilson
+from evalsuite.metrics.reduce import jackknife_var, parse_metric
 
 Z = stats.norm.ppf(0.975)
 
 
 def shrink(df: float) -> float:
     return float((Z / stats.t.ppf(0.975, df)) ** 2)
+
+
+@pytest.mark.parametrize("confidence", [0.5, 0.8, 0.9, 0.99, 0.999999])
+def test_wilson_at_other_confidences(confidence: float) -> None:
+    for right, n in [(0, 5), (29, 30), (107, 191)]:
+        expected = proportion_confint(right, n, alpha=1 - confidence, method="wilson")
+        assert wilson(right / n, n, confidence) == pytest.approx(expected, abs=1e-9)
+    for wrong in (0.0, 1.0, 95, nan):
+        with pytest.raises(ValueError, match="confidence"):
+            wilson(0.5, 10, confidence=wrong)
 
 
 def test_wilson_against_statsmodels_and_the_exact_roots() -> None:
@@ -225,6 +235,21 @@ def test_wrong_arguments() -> None:
         aggregate([1.0, 0.0, 1.0], clusters=["a", "b"])
     with pytest.raises(ValueError, match="numbers for"):
         aggregate([1.0, 0.0, 1.0], samples_per_question=[1, 2])
+    for values in (np.zeros((30, 4)), 0.5):
+        with pytest.raises(ValueError, match=r"one per question; summarize takes \(Q, K\) samples"):
+            aggregate(values)
+    for rule in (aggregate, summarize, lambda v: summarize(np.array(v)[:, None])):
+        for inf in (math.inf, -math.inf):
+            with pytest.raises(ValueError, match="finite"):
+                rule([1.0, inf, 0.0, 0.5, 1.0, nan])
+    for samples in (0, -1, nan, [1, 0, 1]):
+        with pytest.raises(ValueError, match="samples per question must be above 0"):
+            aggregate([1.0, 0.0, 1.0], samples_per_question=samples)
+        with pytest.raises(ValueError, match="samples per question must be above 0"):
+            per_question([1.0, 0.0, 1.0], samples)
+    assert aggregate([1.0, 0.0, nan], samples_per_question=[1, 1, 0]).value == 0.5
+    with pytest.raises(ValueError, match="weights"):
+        aggregate([1.0, 0.0, 1.0], weights=[1.0, math.inf, 1.0])
 
 
 @given(st.lists(st.floats(0, 1).map(lambda v: round(v, 6)), min_size=5, max_size=40), st.integers(1, 16))
@@ -310,9 +335,37 @@ def test_coverage_of_pass_at_k() -> None:
     for _ in range(2000):
         c = rng.binomial(8, rng.beta(0.9, 0.6, 100))
         values = [metric.per_question([1.0] * right + [0.0] * (8 - right)) for right in c]
-        a = aggregate(values, samples_per_question=8)
+        a = aggregate(values, samples_per_question=8 / 4)
         hits += a.low <= truth <= a.high
     assert 93 <= 100 * hits / 2000 <= 99
+
+
+@pytest.mark.parametrize("difficulty", [(0.9, 0.6), (2.0, 1.0), (1.9, 0.1), (5.0, 5.0)])
+@pytest.mark.parametrize("name", ["pass@8", "pass^8"])
+def test_coverage_of_metrics_at_k(name: str, difficulty: tuple[float, float]) -> None:
+    """A metric @8 of 16 samples has two draws of a question, not 16: above all where nearly every question has nearly the same value."""
+    rng, metric = np.random.default_rng(4), parse_metric(name)
+    of = np.array([metric.per_question(np.arange(16) < c) for c in range(17)])
+    jackknife = np.array([jackknife_var(metric, np.arange(16) < c) for c in range(17)])
+    theta = rng.beta(*difficulty, (800, 30))
+    everything = rng.beta(*difficulty, 1_000_000)
+    per_theta = {"pass@8": lambda t: 1 - (1 - t) ** 8, "pass^8": lambda t: t**8}[name]
+    truth, hits = float(per_theta(everything).mean()), dict.fromkeys(("n / k", "n", "benchmark"), 0)
+    for row in theta:
+        c = rng.binomial(16, row)
+        found = {
+            "n / k": (aggregate(of[c], samples_per_question=16 / 8), truth),
+            "n": (aggregate(of[c], samples_per_question=16), truth),
+            "benchmark": (
+                aggregate(of[c], target="benchmark", samples_per_question=16 / 8, within=jackknife[c]),
+                float(per_theta(row).mean()),
+            ),
+        }
+        for rule, (a, true) in found.items():
+            hits[rule] += a.low <= true <= a.high
+    assert min(hits["n / k"] / len(theta), hits["benchmark"] / len(theta)) >= 0.935
+    if name == "pass@8" and difficulty == (2.0, 1.0):
+        assert hits["n"] / len(theta) < 0.8
 
 
 def test_clusters_hold_their_coverage() -> None:

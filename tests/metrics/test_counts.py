@@ -126,6 +126,18 @@ def test_the_ceiling_is_exact_for_every_share() -> None:
         assert (g_pass_at_k(k, least, k, taus) == 1).all() and (g_pass_at_k(k, np.array(least) - 1, k, taus) == 0).all()
 
 
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64, np.longdouble])
+def test_the_ceiling_is_exact_for_narrow_floats(kind: type) -> None:
+    for k in (3, 7, 8, 10, 30, 100):
+        i = np.arange(1, k + 1)
+        for tau in ((i / k).astype(kind), np.array([i / k for i in range(1, k + 1)], dtype=kind)):
+            assert (g_pass_at_k(k, i, k, tau) == 1).all() and (g_pass_at_k(k, i - 1, k, tau) == 0).all()
+    assert g_pass_at_k(10, [2, 3], 10, kind(0.3)).tolist() == [0.0, 1.0]
+    assert g_pass_at_k(10, [2, 3], 10, [np.float32(0.3)]).tolist() == [0.0, 1.0]
+    if kind in (np.float16, np.float32):  # the next number of its kind above a half is meant to be above
+        assert g_pass_at_k(8, 4, 8, np.nextafter(kind(0.5), kind(1))) == 0.0
+
+
 def test_the_ceiling_forgives_rounding_only() -> None:
     assert g_pass_at_k(8, 4, 8, 0.5 + 1e-12) == 0.0
     assert g_pass_at_k(8, 4, 8, 0.5 - 1e-12) == 1.0
@@ -173,6 +185,8 @@ def test_too_few_samples_never_give_a_number(function) -> None:
         (8, 9, 4, "between 0 and n"), (8, -1, 4, "between 0 and n"), ([8, 8], [1, 9], 4, "between 0 and n"), (8, 1, 0, "at least 1"),
         (8, 1, [2, -1], "at least 1"), (8.5, 1, 2, "n must be whole"), (8, 0.5, 2, "c must be whole"), (8, 1, 2.5, "k must be whole"),
         (8, math.nan, 2, "c must be whole"), (math.inf, 1, 2, "n must be whole"), ("8", 1, 2, "n must be whole"),
+        (1e20, 1, 2, "n must be at most 1,000,000,000, not 1e"), (10**30, 1, 2, "n must be at most"), (2**63, 1, 2, "n must be at most"),
+        ([8, 8], [1, 1e300], 2, "c must be at most"), (8, 1, [2, 10**30], "k must be at most"), (-1e20, 1, 2, "n must be at most"),
         (8, [True], 2, "c must be whole"), (8, None, 2, "c must be whole"), ([8, 8], [1, 1, 1], 2, "broadcast"),
     ]:  # fmt: skip
         with pytest.raises(ValueError, match=words):

@@ -99,3 +99,13 @@ def test_wrong_arguments() -> None:
         compare_many([[1.0, 0.0]], clusters=["a"])
     with pytest.raises(ValueError, match="correction"):
         compare_many(np.ones((2, 9)), correction="tukey")
+    for p in ([0.5, 1.5], [-1.0], [math.inf, 0.1]):
+        for rule in (holm, benjamini_hochberg, lambda x: adjust(x, "none")):
+            with pytest.raises(ValueError, match=r"p-values must be in \[0, 1\]"):
+                rule(p)
+    with pytest.raises(ValueError, match="runs, questions"):
+        compare_many(np.ones((0, 9)))
+    with pytest.raises(ValueError, match="samples above 0"):
+        compare_many(np.ones((2, 9)), samples=[1, 0])
+    with pytest.raises(ValueError, match="finite"):
+        compare_many([[1.0, math.inf], [0.0, 0.0]])

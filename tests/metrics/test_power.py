@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import nct
+from scipy.stats import nct, norm
 from scipy.stats import t as student
 from statsmodels.stats.power import NormalIndPower
 
@@ -146,8 +146,31 @@ def test_refusals() -> None:
         required_questions(0.0, USUAL, 1, 1)
     with pytest.raises(ValueError, match="more than 1,000,000,000 questions"):
         required_questions(1e-6, USUAL, 1, 1)
-    with pytest.raises(ValueError, match="variances are not negative"):
-        Noise(within_a=-0.1, within_b=0.1)
+    for field in ("within_a", "within_b", "interaction", "design_effect", "cluster_size"):
+        for wrong in (-0.1, math.nan, math.inf):
+            with pytest.raises(ValueError, match="variances are not negative"):
+                Noise(**{"within_a": 0.1, "within_b": 0.1, field: wrong})
+    for wrong in (math.nan, math.inf):
+        with pytest.raises(ValueError, match="is not finite"):
+            power(10, wrong, USUAL, 1, 1)
+        for call in (lambda n: power(n, 0.1, USUAL, 1, 1), lambda n: smallest_difference(n, 4)):
+            with pytest.raises(ValueError, match="at least 1"):
+                call(wrong)
+    for k_a, k_b in ((math.nan, 1), (1, math.nan), (0, 1)):
+        with pytest.raises(ValueError, match="at least 1 of all"):
+            power(10, 0.1, USUAL, k_a, k_b)
+    for alpha in (1e-300, 1e-10, 0.0, math.nan):
+        with pytest.raises(ValueError, match=r"is outside \[1e-09, 0.5\)"):
+            power(10, 0.1, USUAL, 1, 1, alpha=alpha)
+    with pytest.raises(ValueError, match="outside"):
+        usual_within(math.nan)
+
+
+def test_alphas_far_out() -> None:
+    noise, n, k = Noise(within_a=0.1, within_b=0.1), 2000, 16
+    delta = 0.02
+    reached = (delta * n / (n + 2)) / math.sqrt(noise.variance(k, k) / n) - norm.isf(0.5e-9)
+    assert power(n, delta, noise, k, k, alpha=1e-9) == pytest.approx(norm.cdf(reached), abs=0.02)
 
 
 def _significant(d: np.ndarray, step: float) -> np.ndarray:

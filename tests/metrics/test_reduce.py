@@ -111,11 +111,44 @@ def test_maj_at_k_of_values_beyond_one() -> None:
     assert maj_at_k([0, -1], [-2.0, 0.0], 1) == pytest.approx(-1.0)
 
 
+@pytest.mark.parametrize(
+    "answers",
+    [
+        ["4", "4", "5", None], ["4", "4", "5", nan], np.array(["4", "4", "5", None]), [4.0, 4.0, 5.0, nan], np.array([4, 4, 5, -1]),
+        [4, 4.0, "4", -1], [(1, 2), (1, 2), "-1", None], [True, True, False, None], [-2, -2, 0, -1.0], (c for c in ["a", "a", "b", None]),
+    ],
+)  # fmt: skip
+def test_maj_at_k_takes_answers_as_they_are(answers) -> None:
+    # As in `by_hand`: 4 of 6 pairs, a tie counting half.
+    assert maj_at_k(answers, [True, True, False, False], 2) == pytest.approx(4 / 6)
+
+
+def test_maj_at_k_of_many_k() -> None:
+    answers, correct = ["a", "a", "b", None], np.array([True, True, False, False])
+    found = maj_at_k(answers, correct, [[1], [2], [4]])
+    assert found.shape == (3, 1) and found.ravel() == pytest.approx([0.5, 4 / 6, 1.0])
+    assert isinstance(maj_at_k(answers, correct, np.int64(2)), float) and maj_at_k(answers, correct, []).shape == (0,)
+
+
+def test_maj_at_k_of_no_answer_needs_no_value() -> None:
+    assert maj_at_k(["a", None], [1.0, nan], 1) == 0.5
+    with pytest.raises(ValueError, match="value is missing"):
+        maj_at_k(["a", "b"], [1.0, nan], 1)
+
+
 def test_maj_at_k_refuses() -> None:
-    with pytest.raises(ValueError, match="k = 3 needs at least 3 samples"):
-        maj_at_k([0, 0], [1, 1], 3)
+    for k in (3, [1, 3]):
+        with pytest.raises(ValueError, match="k = 3 needs at least 3 samples"):
+            maj_at_k([0, 0], [1, 1], k)
+    with pytest.raises(ValueError, match="k is 0"):
+        maj_at_k([0, 0], [1, 1], 0)
     with pytest.raises(ValueError, match="one length"):
         maj_at_k([0, 0], [1], 1)
+    with pytest.raises(ValueError, match="the answers come before"):
+        maj_at_k([True, False], ["4", "5"], 1)
+    for classes in ([[1], [2]], np.zeros((2, 2)), 5):
+        with pytest.raises(ValueError, match="hashable"):
+            maj_at_k(classes, [1, 1], 1)
 
 
 @pytest.mark.parametrize(
@@ -216,6 +249,14 @@ def test_jackknife_equals_deleting_one_by_one(samples: list[tuple[int, bool]]) -
         ])  # fmt: skip
         expected = (n - 1) / n * ((without - without.mean()) ** 2).sum()
         assert jackknife_var(metric, values, classes) == pytest.approx(expected, abs=1e-12)
+
+
+def test_answers_instead_of_numbers() -> None:
+    metric, values, classes = Metric("maj@", 3), [1.0, 1.0, 0.0, nan, 0.0, 0.0], [0, 0, 1, 1, 2, -1]
+    answers = ["4", "4", "x, y", "x, y", "", None]
+    assert metric.per_question(values, answers) == metric.per_question(values, classes)
+    assert jackknife_var(metric, values, answers) == jackknife_var(metric, values, classes) > 0
+    assert metric.within_variance([values], [answers]) == metric.within_variance([values], [classes])
 
 
 def test_jackknife_needs_one_sample_more() -> None:

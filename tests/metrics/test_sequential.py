@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import special, stats
 
 from evalsuite.metrics import crossing_probability, information, pocock_constant
 
@@ -58,6 +58,31 @@ def test_one_and_two_looks_in_closed_form() -> None:
     assert pocock_constant(0.05, [1.0]) == pytest.approx(stats.norm.isf(0.05), rel=1e-12)
 
 
+CLOSE = [
+    (0.99, 1.0),
+    (0.5, 0.51, 0.52, 1.0),
+    (0.97, 0.98, 0.99, 1.0),
+    (0.01, 0.02, 1.0),
+    (0.999, 1.0),
+    (0.001, 1.0),
+    (0.01, 0.99, 1.0),
+]
+NODES = np.polynomial.legendre.leggauss(1400)
+
+
+@pytest.mark.parametrize("fractions", CLOSE, ids=str)
+@pytest.mark.parametrize("z", [0.0, 2.1])
+def test_looks_close_to_each_other(z: float, fractions: tuple[float, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    found = crossing_probability(z, fractions)
+    if len(fractions) == 2:
+        # P(both below z) = Phi(z) - 2 T(z, sqrt((1 - r) / (1 + r))), T being Owen's.
+        r = math.sqrt(fractions[0] / fractions[1])
+        below = stats.norm.cdf(z) - 2 * special.owens_t(z, math.sqrt((1 - r) / (1 + r)))
+        assert found == pytest.approx(1 - below, abs=1e-9)
+    monkeypatch.setattr("evalsuite.metrics.sequential._rule", lambda width: NODES)
+    assert found == pytest.approx(crossing_probability(z, fractions), abs=1e-9)
+
+
 def test_only_ratios_of_information_matter_and_more_looks_cost() -> None:
     assert crossing_probability(2.0, (0.2, 0.6)) == pytest.approx(crossing_probability(2.0, (1 / 3, 1.0)), abs=1e-10)
     constants = [pocock_constant(0.05, tuple(2.0 ** (i - looks) for i in range(1, looks + 1))) for looks in range(1, 6)]
@@ -74,14 +99,17 @@ def test_information() -> None:
     # Against 4 samples: 1/K + 1/4 is 3/4, 1/2, 3/8.
     assert information([2, 4, 8], fixed=4) == pytest.approx((0.5, 0.75, 1.0))
     assert information([3]) == (1.0,)
+    for fixed in (0, -1, math.nan):
+        with pytest.raises(ValueError, match=r"baseline has .* it must be above 0"):
+            information([2, 4], fixed)
 
 
 def test_wrong_arguments() -> None:
     for call in (information, lambda t: crossing_probability(2.0, t), lambda t: pocock_constant(0.05, t)):
-        for looks in ([], [0.0, 1.0], [0.5, 0.5], [1.0, 0.5], [math.nan, 1.0]):
+        for looks in ([], [0.0, 1.0], [0.5, 0.5], [1.0, 0.5], [math.nan, 1.0], [0.5, math.inf]):
             with pytest.raises(ValueError, match="must rise from above 0"):
                 call(looks)
-    for alpha in (0.0, 0.5, -1.0, math.nan):
+    for alpha in (0.0, 0.5, -1.0, math.nan, 1e-300):
         with pytest.raises(ValueError, match="alpha"):
             pocock_constant(alpha, [1.0])
 

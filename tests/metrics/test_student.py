@@ -17,6 +17,20 @@ def test_t_quantile_against_scipy(p: float, df: float) -> None:
     assert t_quantile(p, df) == pytest.approx(stats.t.ppf(p, df), rel=1e-10)
 
 
+@pytest.mark.parametrize("df", [0.7, 2, 3, 3.001, 4, 7.3, 29, 499, 9.99e4, 1.01e5, 1e9, 1e15])
+@pytest.mark.parametrize("p", [0.51, 0.6, 0.95, 0.999999, 1 - 1e-9])
+def test_t_quantile_far_out(p: float, df: float) -> None:
+    assert t_quantile(p, df) == pytest.approx(stats.t.isf(1 - p, df), rel=1e-10)
+
+
+def test_a_quantile_takes_a_few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = []
+    monkeypatch.setattr("evalsuite.metrics.student.t_tail", lambda t, df: steps.append(t) or t_tail(t, df))
+    for df in (5.5, 14.5, 29.5, 190.5, 1318.5):
+        t_quantile(0.975, df)
+    assert len(steps) <= 20
+
+
 @pytest.mark.parametrize("df", DFS)
 def test_tail_against_scipy(df: float) -> None:
     for t in (0.0, 1e-3, 0.5, 1.0, 2.0, 5.0, 40.0):

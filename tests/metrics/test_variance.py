@@ -48,6 +48,10 @@ def test_standard_error_of_samples_is_of_their_means() -> None:
     assert standard_error(scores) == pytest.approx(stats.sem(means), rel=1e-12)
     assert math.isnan(standard_error([1.0])) and math.isnan(standard_error([nan, 1.0])) and math.isnan(standard_error([]))
     assert math.isnan(clustered_stderr([1.0, 0.0, 1.0], ["a", "a", "a"]))
+    assert clustered_stderr([1.0, 0.0, 1.0]) == standard_error([1.0, 0.0, 1.0])
+    for rule in (standard_error, clustered_stderr):
+        with pytest.raises(ValueError, match="finite"):
+            rule([1.0, math.inf, 0.0])
     with pytest.raises(ValueError, match="2 cluster labels for 3"):
         clustered_stderr([1.0, 0.0, 1.0], ["a", "a"])
     with pytest.raises(ValueError, match="shape"):
