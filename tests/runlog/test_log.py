@@ -131,7 +131,7 @@ def test_manifest_is_replaced_whole(tmp_path):
     assert run.manifest()["status"] == "done" and run.tasks() == ["a", "b"]
     assert [p.name for p in (tmp_path / "r").iterdir()] == ["run.json"]
     (tmp_path / "r" / "run.json").write_text('{"status": ')
-    with pytest.raises(UsageError, match="is not JSON"):
+    with pytest.raises(UsageError, match="is damaged"):
         run.manifest()
 
 
