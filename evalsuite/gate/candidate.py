@@ -17,7 +17,6 @@ from evalsuite.plan import Plan, Settings, make_plans, prepare
 from evalsuite.registry.filetask import is_file_spec
 from evalsuite.rescore import recorded_spec
 from evalsuite.runlog import RunDir
-from evalsuite.sources import Where
 
 if TYPE_CHECKING:
     from evalsuite.gate.config import Profile, TaskRule
@@ -80,7 +79,9 @@ def make_plan(task: Wanted, baseline: Mapping[str, Any], sampling: Mapping[str, 
         recorded = settings_from(baseline)
     except (KeyError, TypeError) as error:
         raise UsageError(f"the baseline's run.json has no sound settings ({error!r}); set the baseline again") from None
-    where = Where(data_dir=access.data_dir or recorded.where.data_dir, offline=access.offline)
+    where = dataclasses.replace(
+        recorded.where, data_dir=access.data_dir or recorded.where.data_dir, offline=access.offline or recorded.where.offline
+    )
     task.settings = dataclasses.replace(
         recorded,
         where=where,
