@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from evalsuite.metrics.aggregate import cluster_numbers
-from evalsuite.metrics.student import t_tail
+from evalsuite.metrics.student import t_tails
 
 Floats = NDArray[np.float64]
 Correction = Literal["holm", "bh", "none"]
@@ -86,6 +86,7 @@ def compare_many(
     _, labels = np.unique(labels, return_inverse=True)
     groups = int(labels.max()) + 1 if n else 0
     p = np.full((runs, runs), math.nan)
+    upper = np.triu_indices(runs, 1)
     means = v.mean(axis=1) if n else np.full(runs, math.nan)
     if groups >= 5:
         sizes = np.bincount(labels).astype(float)
@@ -99,10 +100,8 @@ def compare_many(
             squares - 2 * centre * (cross[:, None] - cross[None, :]) + centre**2 * (sizes**2).sum() + 2 * (step**2 + centre**2)
         )
         error = np.sqrt((groups + 2) / (groups + 1) * np.maximum(spread, 0)) / (n + 2)
-        for i in range(runs):
-            for j in range(i):
-                p[i, j] = p[j, i] = min(2 * t_tail(abs(centre[i, j]) / error[i, j], groups + 1), 1.0)
-    upper = np.triu_indices(runs, 1)
+        p[upper] = np.minimum(2 * t_tails(np.abs(centre[upper]) / error[upper], groups + 1), 1.0)
+        p.T[upper] = p[upper]
     adjusted = np.full_like(p, math.nan)
     adjusted[upper] = adjust(p[upper], correction)
     adjusted = np.fmax(adjusted, adjusted.T)

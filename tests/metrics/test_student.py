@@ -3,10 +3,11 @@ from __future__ import annotations
 import math
 from statistics import NormalDist
 
+import numpy as np
 import pytest
 from scipy import special, stats
 
-from evalsuite.metrics.student import t_quantile, t_tail, z_quantile
+from evalsuite.metrics.student import t_quantile, t_tail, t_tails, z_quantile
 
 DFS = [0.7, 1, 1.5, 2, 3, 4, 5, 7.3, 10, 14, 29, 79.9, 80.1, 190, 499, 1318, 1e4, 1e6]
 
@@ -50,3 +51,10 @@ def test_closed_forms() -> None:
 def test_out_of_range(p: float, df: float) -> None:
     with pytest.raises(ValueError, match="must be in"):
         t_quantile(p, df)
+
+
+def test_many_tails_at_once_are_the_single_ones() -> None:
+    t = np.concatenate([np.zeros(2), np.logspace(-9, 3, 400), [1e150]])
+    for df in (1.0, 2.5, 6.0, 126.0, 1e4, 3e6):
+        assert t_tails(t, df) == pytest.approx([t_tail(x, df) for x in t], rel=1e-12, abs=1e-300)
+    assert t_tails(np.array([]), 5.0).shape == (0,)
