@@ -55,6 +55,6 @@ def test_out_of_range(p: float, df: float) -> None:
 
 def test_many_tails_at_once_are_the_single_ones() -> None:
     t = np.concatenate([np.zeros(2), np.logspace(-9, 3, 400), [1e150]])
-    for df in (1.0, 2.5, 6.0, 126.0, 1e4, 3e6):
-        assert t_tails(t, df) == pytest.approx([t_tail(x, df) for x in t], rel=1e-12, abs=1e-300)
+    for df in (1.0, 2.5, 6.0, 126.0, 1e4, 3e6):  # an ulp of log x counts df / 2 times
+        assert t_tails(t, df) == pytest.approx([t_tail(x, df) for x in t], rel=1e-12 + 1e-15 * df, abs=1e-300)
     assert t_tails(np.array([]), 5.0).shape == (0,)
