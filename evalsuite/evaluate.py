@@ -205,7 +205,12 @@ def _finish(
         for state, (_, rollup) in zip(states, numbers):
             compact(run_dir, state.plan, rollup)
         write_results(run_dir, result(), record)
-        run_dir.write_manifest(record | {"status": result().status, "stopped": result().stopped, "finished": now()})
+        spent = {
+            name: {key: getattr(t, key) for key in ("prompt_tokens", "completion_tokens", "cost", "judge_tokens", "judge_cost")}
+            for name, t in tasks.items()
+        }
+        ended = {"status": result().status, "stopped": result().stopped, "finished": now(), "spent": spent}
+        run_dir.write_manifest(record | ended)
     except (OSError, UsageError) as error:  # a disk that is full by now costs files, not the numbers
         reason = error if isinstance(error, UsageError) else f"{run_dir.path}: {error.strerror or error}"
         stopped = stopped or IncompleteError(f"the results cannot be written ({reason}); the log is safe")

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import calendar
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from evalsuite.errors import UsageError
 from evalsuite.runlog import RunDir
 from evalsuite.runlog.rollup import Rollup, read_rollup
 
@@ -35,13 +33,13 @@ def prices(run: RunDir) -> tuple[dict[str, Price], str]:
     manifest = run.manifest()
     rollups = {name: read_rollup(run, name) for name in manifest["tasks"]}
     tokens = {name: _mean_tokens(rollup) for name, rollup in rollups.items()}
-    results = _results(run)
+    spent: Mapping[str, Any] = manifest.get("spent", {})
     seconds, why = _seconds(manifest)
     counted = all(tokens.values())
     parts = {name: int(r.n.sum()) * ((tokens[name] if counted else None) or 1.0) for name, r in rollups.items()}
     out = {}
     for name, rollup in rollups.items():
-        n, known = int(rollup.n.sum()), results.get(name, {})
+        n, known = int(rollup.n.sum()), spent.get(name, {})
         cost = (known.get("cost") or 0.0) + (known.get("judge_cost") or 0.0)
         prompt_tokens = known.get("prompt_tokens")
         out[name] = Price(
@@ -59,17 +57,6 @@ def _mean_tokens(rollup: Rollup) -> float | None:
 
     known = ~np.isnan(rollup.completion_tokens) & (rollup.n > 0)
     return float(np.average(rollup.completion_tokens[known], weights=rollup.n[known])) if known.any() else None
-
-
-def _results(run: RunDir) -> Mapping[str, Any]:
-    """The numbers of tasks in results.json; none where there is no such file (a baseline has none)."""
-    path = run.path / "results.json"
-    try:
-        return json.loads(path.read_text())["evalsuite"]["tasks"]
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{path} cannot be read ({error!r}); run the command of the run again to write it anew") from None
 
 
 def _seconds(manifest: Mapping[str, Any]) -> tuple[float | None, str]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import evalsuite
-from evalsuite.errors import UsageError
+from evalsuite.baseline import set_baseline
 from evalsuite.price import prices
 from evalsuite.runlog import RunDir
 
@@ -44,10 +44,8 @@ def test_time_is_shared_out(run: RunDir) -> None:
 
 
 def test_cost_counts_the_judge(run: RunDir) -> None:
-    path = run.path / "results.json"
-    results = json.loads(path.read_text())
-    results["evalsuite"]["tasks"]["arithmetic"] |= {"cost": 0.3, "judge_cost": 0.1}
-    path.write_text(json.dumps(results))
+    spent = run.manifest()["spent"]
+    edit(run, spent=spent | {"arithmetic": spent["arithmetic"] | {"cost": 0.3, "judge_cost": 0.1}})
     assert prices(run)[0]["arithmetic"].cost == pytest.approx(0.02)
 
 
@@ -59,9 +57,8 @@ def test_no_time_where_it_would_be_nonsense(run: RunDir) -> None:
     assert "resumed, with 30 samples from before" in prices(run)[1]
 
 
-def test_without_results_json_and_with_a_damaged_one(run: RunDir) -> None:
-    (run.path / "results.json").write_text("{}")
-    with pytest.raises(UsageError, match=r"results.json cannot be read"):
-        prices(run)
-    (run.path / "results.json").unlink()
+def test_a_baseline_knows_what_its_run_spent_and_an_older_run_does_not(run: RunDir) -> None:
+    kept = set_baseline("main", run, root=run.path.parent / "baselines")
+    assert prices(RunDir(kept))[0] == prices(run)[0] and prices(run)[0]["arithmetic"].prompt_tokens is not None
+    edit(run, spent={})
     assert prices(run)[0]["arithmetic"].prompt_tokens is None

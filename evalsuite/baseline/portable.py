@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-_KEPT = ("schema", "run_id", "kind", "status", "started", "finished", "reused", "identity", "suites")
+_KEPT = ("schema", "run_id", "kind", "status", "started", "finished", "reused", "spent", "identity", "suites")
 
 
 def portable_manifest(manifest: Mapping[str, Any]) -> dict[str, Any]:

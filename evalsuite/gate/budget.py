@@ -49,5 +49,9 @@ def exceeds(gate: Gate, candidate: Candidate, more: Mapping[str, int], prompts: 
         ("minutes", minutes, seconds / 60 + pace * sum(more.values()), budget.minutes),
     ):
         if limit is not None and used + plus > limit:
-            return f"{name}: {used:,.4g} used, the next look would take about {plus:,.4g} more, and the limit is {limit:,.4g}"
+            return f"{name}: {_show(used)} used, the next look would take about {_show(plus)} more, and the limit is {_show(limit)}"
     return ""
+
+
+def _show(amount: float) -> str:
+    return f"{amount:,.0f}" if amount >= 1000 else f"{amount:.3g}"

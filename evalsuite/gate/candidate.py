@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -118,9 +118,17 @@ class Candidate:
     """A model that is asked for more samples look by look. Tasks with other data settings go into a run of their own."""
 
     def __init__(
-        self, ref: ModelRef, tasks: Sequence[Wanted], judge: Model | None, output: Path, fresh: bool, baseline: Path
+        self,
+        ref: ModelRef,
+        tasks: Sequence[Wanted],
+        judge: Model | None,
+        output: Path,
+        fresh: bool,
+        baseline: Path,
+        say: Callable[[str], None],
     ) -> None:
         self.ref, self.judge, self.output, self.fresh, self.baseline = ref, judge, output, fresh, baseline
+        self.say = say
         self._groups: dict[str, list[Wanted]] = {}
         for task in tasks:
             assert task.settings is not None
@@ -179,6 +187,9 @@ class Candidate:
             raise UsageError(
                 f"the candidate would replace its baseline {run.path}: keep that first (evalsuite baseline set NAME RUN)"
             )
+        self.say(
+            "gate: a server keeps its name when its weights change, so what it said before is moved aside and it is asked anew"
+        )
         return True
 
     def _has(self, plan: Plan) -> bool:

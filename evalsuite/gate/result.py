@@ -91,7 +91,7 @@ def _task_dict(gate: Gate, task: GateTask, decision: Decision | None, b: Recorde
         "margin": rule.margin,
         "target": task.differences[-1].target if task.differences else rule.target,
         "looks": task.looks,
-        "notes": task.notes,
+        "notes": [*task.notes, *task.seen],
         **dict.fromkeys(
             ("critical", "value", "lower", "upper", "p", "p_holm", "mean_a", "mean_b", "mde", "other", "anchor", "floor")
         ),

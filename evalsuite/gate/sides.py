@@ -76,7 +76,7 @@ class ModelCandidate:
         if not todo:
             return
         self.candidate = candidate = Candidate(
-            self.ref, [t.wanted for t in todo], gate.judge, self.output, self.fresh, gate.baseline.run.path
+            self.ref, [t.wanted for t in todo], gate.judge, self.output, self.fresh, gate.baseline.run.path, gate.say
         )
         samples = {t.wanted.name: 0 for t in todo}
         for number in range(max(len(t.planned) for t in todo)):

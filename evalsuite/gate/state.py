@@ -45,6 +45,7 @@ class GateTask:
     verdict: str = ""
     reason: str = ""
     notes: list[str] = field(default_factory=list)
+    seen: list[str] = field(default_factory=list)  # notes on the last look
 
     def settle(self, verdict: str, reason: str) -> None:
         """Decide without a comparison."""
@@ -141,7 +142,7 @@ class Gate:
         task.looks.append(looked)
         difference, why = self.under_target(task, self.baseline, b, task.row)
         task.differences.append(difference)
-        task.notes += [why] * (bool(why) and why not in task.notes)
+        task.seen = [why] if why else []
         pairs = task.pairs
         missing, rates = task.row.missing, (task.row.rates_a, task.row.rates_b)
         alone = (missing.only_a + missing.only_b) / max(missing.only_a + missing.only_b + len(pairs.a), 1)
@@ -155,15 +156,21 @@ class Gate:
             side = "candidate" if not rates[1].coverage >= rates[0].coverage else "baseline"
             task.settle(ERROR, f"{100 * lost:.1f} % of the {side}'s samples have no value, by our failure and not the model's")
         elif missing.share or lost:
-            task.notes.append(
+            task.seen.append(
                 f"samples or questions are missing: whatever they were worth, the difference lies between "
                 f"{100 * missing.low:+.1f} and {100 * missing.high:+.1f} points"
             )
 
     @staticmethod
     def greedy(task: str, side: Recorded) -> bool:
-        """Whether a run was asked for the likeliest answer: further samples of a question are copies, and no evidence."""
-        return bool(side.tasks[task]["identity"]["sampling"].get("temperature") == 0)
+        """Whether a run was asked for the likeliest answer: further samples of a question are copies, and no evidence.
+
+        What is recorded may have been sampled whatever the task says; there, copies are samples that never differ.
+        """
+        if side.tasks[task]["identity"]["sampling"].get("temperature") != 0:
+            return False
+        rollup, recorded = side.rollup(task), side.manifest["model"].get("backend") in ("replay", "scripted")
+        return not recorded or bool((rollup.sum_sq * rollup.n <= rollup.sum**2 * (1 + 1e-12)).all())
 
     def under_target(self, task: GateTask, a: Recorded, b: Recorded, row: Row) -> tuple[Difference, str]:
         """The difference under the rule's target, or the population's where that cannot be had, and then why."""
@@ -176,7 +183,7 @@ class Gate:
             )
         if any(self.greedy(task.wanted.name, side) for side in (a, b)):
             return row.difference, "greedy, so samples of a question are copies of one (target: population)"
-        if row.difference.same == row.difference.n_questions:
+        if 0 < row.difference.same == row.difference.n_questions:
             # The same answers, replayed or drawn with the same seeds: independent draws would not agree like this.
             return row.difference, "no question changed, so independent draws are no model of it (target: population)"
         return row.other, ""

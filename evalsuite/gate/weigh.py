@@ -84,13 +84,14 @@ def floor(rollup: Rollup, at: Any, limit: float | None) -> dict[str, Any] | None
 
 
 def need(d: Difference, within_a: Any, within_b: Any, samples: tuple[float, float], margin: float, critical: float) -> str:
-    """What would decide with 80 % power, were there no difference: more samples, or more questions.
+    """What would decide with 80 % power, were the difference as it looks: more samples, or more questions.
 
-    `within_*` (Q,) are the sampling variances of the questions' values at `samples` per question. Under the benchmark target
+    Near a drop of the margin nothing but very much would do; a quarter of the margin away is taken as the nearest.     `within_*` (Q,) are the sampling variances of the questions' values at `samples` per question. Under the benchmark target
     they are all the noise there is; under the population's, what they do not explain of `d.se` stays.
     """
-    wanted, questions = margin / (critical + z_quantile(0.80)), d.n_questions
-    asked = f"{math.ceil(questions * (d.error / wanted) ** 2)} questions at these samples"
+    away = margin + d.value if d.value > -margin / 2 else -d.value
+    wanted, questions = max(min(away, margin), margin / 4) / (critical + z_quantile(0.80)), d.n_questions
+    asked = f"{max(math.ceil(questions * (d.error / wanted) ** 2), questions + 1)} questions at these samples"
     noise_a, noise_b = (_mean(w) * k for w, k in zip((within_a, within_b), samples))
     if math.isnan(noise_a + noise_b):
         return f"about {asked}, or several samples per question"

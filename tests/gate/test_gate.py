@@ -411,3 +411,22 @@ def test_math_cot_100_eight_samples_against_four_of_its_own(data_dir: Path, tmp_
     task = only(found)
     assert (task["verdict"], task["samples_a"], task["samples_b"], task["questions"]) == ("PASS", 8, 4, 100)
     assert abs(task["value"]) < 0.02
+
+
+def test_recorded_samples_are_no_copies_whatever_temperature_the_task_says() -> None:
+    rows = [{"id": f"q{i}", "problem": f"{i}?", "target": "7"} for i in range(60)]
+    Path("q.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+    told = [{"id": r["id"], "completions": ["\\boxed{8}", "\\boxed{7}", "\\boxed{7}"] * 2} for r in rows]
+    Path("said.jsonl").write_text("".join(json.dumps(t) + "\n" for t in told))
+    baseline("main", "replay:said.jsonl", "q.jsonl:math", n=6)  # a file's task is greedy unless told otherwise
+    run = evalsuite.run("replay:said.jsonl", "q.jsonl:math", repeats=4, output="results/runs").run_id
+    task = only(gate(run, "--margin", "20pp", code=0))
+    assert task["target"] == "benchmark" and not any("greedy" in note for note in task["notes"])
+
+
+def test_notes_are_those_of_the_last_look() -> None:
+    baseline("main", "scripted:noisy:0.5", "sort_letters@size=5", n=4)
+    config(profiles={"pr": {"on_inconclusive": "warn"}}, budget={"max_n": 8}, sampling={"n": 4})
+    task = only(gate("--model", "scripted:noisy:0.5", code=0))
+    assert task["looks"] == [4, 8]
+    assert any("no question changed" in note for note in task["notes"]) == (task["same"] == 5)
