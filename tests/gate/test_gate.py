@@ -416,7 +416,8 @@ def test_math_cot_100_eight_samples_against_four_of_its_own(data_dir: Path, tmp_
 def test_recorded_samples_are_no_copies_whatever_temperature_the_task_says() -> None:
     rows = [{"id": f"q{i}", "problem": f"{i}?", "target": "7"} for i in range(60)]
     Path("q.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
-    told = [{"id": r["id"], "completions": ["\\boxed{8}", "\\boxed{7}", "\\boxed{7}"] * 2} for r in rows]
+    said = ["\\boxed{8}", "\\boxed{7}", "\\boxed{7}", "\\boxed{7}", "\\boxed{8}", "\\boxed{7}"]
+    told = [{"id": r["id"], "completions": said[i % 2 :] + said[: i % 2]} for i, r in enumerate(rows)]
     Path("said.jsonl").write_text("".join(json.dumps(t) + "\n" for t in told))
     baseline("main", "replay:said.jsonl", "q.jsonl:math", n=6)  # a file's task is greedy unless told otherwise
     run = evalsuite.run("replay:said.jsonl", "q.jsonl:math", repeats=4, output="results/runs").run_id
