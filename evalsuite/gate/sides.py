@@ -118,11 +118,10 @@ class ModelCandidate:
             return
         plan = task.wanted.plan
         assert plan is not None
-        rollup = gate.baseline.rollup(task.wanted.name)
-        asked = set(rollup.digests[: gate.asked(task)])
-        digests = {s.digest(): s.id for s in plan.samples}
-        strange = [name for digest, name in digests.items() if digest not in set(rollup.digests)]
-        gone = len(asked - digests.keys())
+        recorded = gate.baseline.rollup(task.wanted.name).digests
+        digests, known = {s.digest(): s.id for s in plan.samples}, set(recorded)
+        strange = [name for digest, name in digests.items() if digest not in known]
+        gone = len(set(recorded[: gate.asked(task)]) - digests.keys())
         if len(strange) + gone > TOLERATED * len(plan.samples) and not gate.allows("data"):
             examples = f", such as {', '.join(strange[:3])}" if strange else ""
             task.settle(
@@ -131,13 +130,15 @@ class ModelCandidate:
                 f"{gone} of the baseline's are gone",
             )
         most = self._most(gate, task)
-        task.planned = schedule(min(task.wanted.rule.n, most), min(max(task.wanted.rule.max_n, task.wanted.rule.n), most))
+        task.planned = schedule(min(task.wanted.rule.n, most), most)
 
     def _most(self, gate: Gate, task: GateTask) -> int:
-        """The most samples of a question that are worth asking for: those recorded, or one where they would all be alike."""
+        """Samples per question at the last look: the rule's, if as many are recorded, and one where all would be alike."""
+        rule = task.wanted.rule
+        most = max(rule.n, rule.max_n)
         if self.ref.backend == "replay":
-            return int(self.ref.open().recorded(task.wanted.name))  # type: ignore[attr-defined]
-        return 1 if gate.greedy(task.wanted.name, gate.baseline) else task.wanted.rule.max_n + task.wanted.rule.n
+            return min(most, self.ref.open().recorded(task.wanted.name))  # type: ignore[attr-defined]
+        return 1 if gate.greedy(task.wanted.name, gate.baseline) else most
 
     def recorded(self) -> dict[str, Recorded]:
         """The run of each task that was measured."""
