@@ -1,0 +1,42 @@
+"""evalsuite.trainers: one loop for every recipe, with the verifiers that score a benchmark as rewards."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .objectives.batch import Batch as Batch
+    from .recipe import Recipe as Recipe
+    from .recipe import recipe as recipe_decorator
+    from .rows import Rollout as Rollout
+    from .rows import Rows as Rows
+    from .session import Setup as Setup
+    from .session import TrainResult as TrainResult
+    from .session import train as train
+
+# Public name -> module. Imported on first use: listing recipes pulls in no torch.
+_PUBLIC = {
+    "Batch": "objectives.batch",
+    "Recipe": "recipe",
+    "Rollout": "rows",
+    "Rows": "rows",
+    "Setup": "session",
+    "TrainResult": "session",
+    "recipe": "recipe",
+    "train": "session",
+}
+
+__all__ = [*_PUBLIC]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_PUBLIC[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

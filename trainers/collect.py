@@ -1,0 +1,136 @@
+"""One rollout batch: questions to the sampler, completions to the verifiers as they come."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from evalsuite import Request, Score
+from evalsuite.errors import IncompleteError, RequestError
+from evalsuite.models.base import Model
+from evalsuite.plan import Plan
+from evalsuite.verifiers.base import ModelVerifier
+from evalsuite.verifiers.judging import ReplyCache, judge_items
+from evalsuite.verifiers.pool import Pool
+from evalsuite.words.completion import Sampling, sample_seed
+
+from .prompts import Question
+from .rows import Rollout
+
+UNTRUNCATED = {"top_p": 1.0, "top_k": 0, "min_p": 0.0}
+
+
+class Sampler(Protocol):
+    """Where completions come from: a `Model` whose weights follow the policy's, and the ids it reads.
+
+    `update` brings the policy's present weights to it (`export()` writes them to a folder and names it), `wake` and `sleep` frame
+    a rollout batch; each is a no-op where nothing is to be done.
+    """
+
+    model: Model
+
+    def prompt_ids(self, request: Request) -> tuple[int, ...]: ...
+
+    def update(self, export: Callable[[], Path]) -> None: ...
+
+    def wake(self) -> None: ...
+
+    def sleep(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Collector:
+    """Asks the sampler and scores the answers; `judge` is for tasks whose verifier needs a model."""
+
+    sampler: Sampler
+    pool: Pool
+    judge: Model | None = None
+    replies: ReplyCache = dataclasses.field(default_factory=ReplyCache)
+
+    async def collect(
+        self,
+        questions: Sequence[tuple[int, Question]],
+        *,
+        samples: int,
+        batch: int,
+        advance: Callable[[int], None] = lambda rows: None,
+    ) -> list[Rollout]:
+        """`samples` scored rollouts of each (group number, question), in the order of the groups.
+
+        Scoring overlaps generation. `batch` is the number of the rollout batch: the same question is answered with new noise in
+        another one. A request that failed for good leaves its group out. Raises UnavailableError where nothing can be asked any
+        more, IncompleteError where every request failed.
+        """
+        slots = asyncio.Semaphore(max(1, self.sampler.model.concurrency))
+        failures: list[str] = []
+
+        async def one(group: int, question: Question) -> list[Rollout]:
+            request = training_request(question, samples, batch)
+            try:
+                async with slots:
+                    completions = await self.sampler.model.generate(request)
+            except RequestError as error:
+                failures.append(f"{question.plan.name} {question.sample.id}: {error}")
+                return []
+            if any(c.token_ids is None or c.logprobs is None for c in completions):
+                raise IncompleteError(f"{self.sampler.model.name} gives no token ids or log-probabilities; training needs both")
+            items = {i: (question.sample, completion) for i, completion in enumerate(completions)}
+            scores = await self._score(question.plan, items)
+            advance(len(completions))
+            prompt = self.sampler.prompt_ids(request)
+            return [
+                Rollout(
+                    task=question.plan.name,
+                    sample=question.sample,
+                    group=group,
+                    index=i,
+                    prompt_ids=prompt,
+                    completion=completion,
+                    score=scores[i],
+                )
+                for i, completion in enumerate(completions)
+            ]
+
+        groups = await asyncio.gather(*(one(group, question) for group, question in questions))
+        if failures and len(failures) == len(questions):
+            raise IncompleteError(f"all {len(failures)} requests of this step failed; the last one: {failures[-1]}")
+        return [rollout for rows in groups for rollout in rows]
+
+    async def _score(self, plan: Plan, items: dict[int, Any]) -> dict[int, Score]:
+        verifier = plan.task.verifier
+        if isinstance(verifier, ModelVerifier) and self.judge is not None:
+            return await judge_items(verifier, items, self.judge, self.pool, cache=self.replies)
+        return await asyncio.to_thread(self.pool.score, verifier, items)
+
+
+def training_request(question: Question, samples: int, batch: int) -> Request:
+    """The evaluation's request with log-probabilities, and seeds that belong to this rollout batch."""
+    plan, sample = question
+    seeds = tuple(sample_seed(plan.seed, plan.name, f"{sample.id}@{batch}", i) for i in range(samples))
+    return dataclasses.replace(plan.request(sample, range(samples)), seeds=seeds, logprobs=True)
+
+
+def training_plan(plan: Plan, temperature: float, max_tokens: int) -> Plan:
+    """The plan with untruncated sampling: under top-p or top-k the policy that is trained is not the one that was sampled from."""
+    changes: dict[str, Any] = {**UNTRUNCATED, "temperature": temperature, "repeats": 1}
+    if max_tokens:
+        changes["max_tokens"] = max_tokens
+    sampling: Sampling = dataclasses.replace(plan.sampling, **changes)
+    return dataclasses.replace(plan, sampling=sampling)
+
+
+def check_scores(rollouts: Sequence[Rollout], allowed: float) -> None:
+    """Raises IncompleteError where more than the share `allowed` of these rows could not be scored: zeros would teach nothing."""
+    broken = [r for r in rollouts if r.score.value is None]
+    if len(broken) > allowed * len(rollouts):
+        last = broken[-1]
+        raise IncompleteError(
+            f"the verifier failed on {len(broken)} of {len(rollouts)} completions of this step (allowed: {allowed:.0%}), as on "
+            f"{last.task} {last.sample.id}: {last.score.feedback}. Nothing was trained on them; mend the verifier and run the "
+            "same command again, or allow more with --max-errors"
+        )

@@ -1,0 +1,60 @@
+"""Evaluations while training: the same `run` as from the command line, on the same axis of steps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evalsuite.evaluate import evaluate
+from evalsuite.models.base import Model
+from evalsuite.models.hf import HFModel
+from evalsuite.plan import Plan, Settings
+from evalsuite.progress import Progress
+
+from .checkpoint import name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evals:
+    """Tasks evaluated every `every` steps, at step 0 and at the end; each is a run of its own under `folder/step-...`."""
+
+    plans: Sequence[Plan]
+    settings: Settings
+    every: int
+    folder: Path
+    progress: Progress
+    judge: Model | None = None
+
+    def due(self, step: int, steps: int) -> bool:
+        """Whether step `step` of `steps` is one to evaluate at."""
+        return bool(self.plans) and (step in (0, steps) or (self.every > 0 and step % self.every == 0))
+
+    def run(self, module: Any, checkpoint: Path, label: str, step: int) -> dict[str, float]:
+        """Evaluate `module` as it is now; scalars `eval/TASK/METRIC` with `/low` and `/high`, the ends of the 95 % interval.
+
+        An evaluation that an earlier call finished or began is taken up where it was.
+        """
+        training = module.training
+        model = HFModel.live(module, checkpoint, label=f"{label}@{step}")
+        model.name = name(step)
+        try:
+            result = evaluate(
+                model,
+                self.plans,
+                suites={},
+                settings=self.settings,
+                judge=self.judge,
+                output=self.folder,
+                progress=self.progress,
+            )
+        finally:
+            module.train(training)
+        values: dict[str, float] = {}
+        for task, numbers in result.tasks.items():
+            for metric, aggregate in numbers.metrics.items():
+                key = f"eval/{task}/{metric}"
+                values |= {key: aggregate.value, f"{key}/low": aggregate.low, f"{key}/high": aggregate.high}
+            values[f"eval/{task}/truncated"] = numbers.truncated
+        return values

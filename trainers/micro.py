@@ -1,0 +1,95 @@
+"""From rollouts to padded tensors: micro-batches that fit a budget of tokens, siblings side by side."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .rows import Rollout
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Micro:
+    """B rows over U distinct prompts.
+
+    prompt       long (U, P)  left-padded
+    prompt_mask  bool (U, P)
+    parent       long (B,)    which prompt a row has
+    response     long (B, T)  right-padded
+    mask         bool (B, T)
+    index        tuple of B   which of the given rollouts a row is
+    """
+
+    prompt: Tensor
+    prompt_mask: Tensor
+    parent: Tensor
+    response: Tensor
+    mask: Tensor
+    index: tuple[int, ...]
+
+    def idle(self) -> Micro:
+        """The same shape with nothing that counts."""
+        return dataclasses.replace(self, mask=torch.zeros_like(self.mask))
+
+    def column(self, values: Tensor) -> Tensor:
+        """The rows' own part of `values` (N,) or (N, anything), on the micro-batch's device and no wider than its response."""
+        own = values[torch.tensor(self.index, dtype=torch.long)]
+        own = own[:, None] if own.dim() == 1 else own[:, : self.response.shape[1]]
+        return own.to(self.response.device)
+
+
+def micro_batches(
+    rollouts: Sequence[Rollout], rows: Sequence[int], budget: int, pad: int, device: torch.device | str = "cpu"
+) -> list[Micro]:
+    """Each of the `rows` of `rollouts` in one micro-batch of at most `budget` padded tokens (a row that is longer is alone).
+
+    Rows of one prompt stay together, and prompts of like length follow each other, so that little is padded. A sum over tokens
+    does not depend on the split.
+    """
+    groups: dict[int, list[int]] = {}
+    for i in rows:
+        groups.setdefault(rollouts[i].group, []).append(i)
+    order = sorted(groups.values(), key=lambda members: max(_size(rollouts[i]) for i in members))
+    batches: list[list[int]] = []
+    deep = wide = 0
+    for i in (i for members in order for i in members):
+        prompt, response = len(rollouts[i].prompt_ids), rollouts[i].length
+        deep, wide = max(deep, prompt), max(wide, response)
+        if not batches or (len(batches[-1]) + 1) * (deep + wide) > budget:
+            batches.append([])
+            deep, wide = prompt, response
+        batches[-1].append(i)
+    return [_padded(rollouts, members, pad, device) for members in batches]
+
+
+def _size(rollout: Rollout) -> int:
+    return len(rollout.prompt_ids) + rollout.length
+
+
+def _padded(rollouts: Sequence[Rollout], rows: list[int], pad: int, device: torch.device | str) -> Micro:
+    prompts: dict[tuple[int, ...], int] = {}
+    parent = [prompts.setdefault(rollouts[i].prompt_ids, len(prompts)) for i in rows]
+    responses = [rollouts[i].completion.token_ids or () for i in rows]
+    deep = max(map(len, prompts))
+    wide = max(1, *map(len, responses))  # a batch of empty responses keeps one masked column
+    return Micro(
+        prompt=torch.tensor([[pad] * (deep - len(p)) + list(p) for p in prompts], dtype=torch.long, device=device),
+        prompt_mask=torch.tensor([[False] * (deep - len(p)) + [True] * len(p) for p in prompts], device=device),
+        parent=torch.tensor(parent, dtype=torch.long, device=device),
+        response=torch.tensor([list(r) + [pad] * (wide - len(r)) for r in responses], dtype=torch.long, device=device),
+        mask=torch.tensor([[True] * len(r) + [False] * (wide - len(r)) for r in responses], dtype=torch.bool, device=device),
+        index=tuple(rows),
+    )
+
+
+def padded_logprobs(rollouts: Sequence[Rollout]) -> Tensor | None:
+    """The sampler's log-probabilities, float32 (N, longest response), 0 where padded; None where a rollout has none."""
+    if any(r.completion.logprobs is None and r.length for r in rollouts):
+        return None
+    wide = max(1, *(r.length for r in rollouts))
+    rows = [list(r.completion.logprobs or ()) for r in rollouts]
+    return torch.tensor([row + [0.0] * (wide - len(row)) for row in rows], dtype=torch.float32)

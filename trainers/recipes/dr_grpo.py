@@ -1,0 +1,34 @@
+"""Dr. GRPO, Liu et al. 2025 (arXiv 2503.20783): GRPO without its two biases. Stages credit and loss.
+
+A_i = r_i - mean r                                     not divided by the std, which favours questions that are almost always
+                                                       or almost never solved
+L = sum_i sum_t l_it / (sequences x max_tokens)        a constant, not each sequence's own length, which favours long wrong answers
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..recipe import Recipe, recipe
+
+
+@recipe(
+    "dr_grpo",
+    paper="arXiv:2503.20783",
+    formula="A = r - mean; sum over tokens / (sequences x max_tokens)",
+    changes=("credit", "loss"),
+)
+class DrGRPO(Recipe):
+    """No std, and a constant in place of the lengths."""
+
+    @dataclass(frozen=True, kw_only=True)
+    class Credit(Recipe.Credit):
+        """Centred rewards."""
+
+        scale: str = "none"
+
+    @dataclass(frozen=True, kw_only=True)
+    class Loss(Recipe.Loss):
+        """GRPO's, summed over a constant."""
+
+        aggregate: str = "sequence_sum"

@@ -1,0 +1,98 @@
+"""What a training run was: its identity, which names its folder, its manifest, and the questions it trained on."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evalsuite.files import write_atomically
+from evalsuite.manifest import now
+from evalsuite.models import weights
+from evalsuite.plan import Plan
+from evalsuite.runlog import RunDir, slug
+
+from .prompts import Question
+from .recipe import Recipe
+
+if TYPE_CHECKING:
+    from .session import Setup
+
+
+def identity(recipe: Recipe, folder: Path, plans: Sequence[Plan], seed: int, steps: int, lora: int) -> dict[str, Any]:
+    """Everything that the curves depend on. The number of steps is among it only where the schedule looks ahead."""
+    looks_ahead = recipe.settings.optim.schedule != "constant"
+    return {
+        "recipe": recipe.name,
+        "settings": recipe.effective(),
+        "model": weights.digest(folder),
+        "tasks": {plan.name: plan.identity() for plan in plans},
+        "seed": seed,
+        "lora": lora,
+        "steps": steps if looks_ahead else None,
+    }
+
+
+def run_id(recipe: Recipe, model: str, plans: Sequence[Plan], seed: int, what: Mapping[str, Any]) -> str:
+    """A readable name with a hash of the identity, so that the same command finds its run again."""
+    digest = hashlib.sha256(json.dumps(what, sort_keys=True, default=str).encode()).hexdigest()[:8]
+    tasks = slug("+".join(plan.name for plan in plans), 40)
+    return f"{recipe.name}-{slug(weights.label(model).rsplit('/', 1)[-1], 30)}-{tasks}-s{seed}-{digest}"
+
+
+def manifest(
+    run: RunDir, recipe: Recipe, model: str, plans: Sequence[Plan], what: Mapping[str, Any], setup: Setup, steps: int
+) -> dict[str, Any]:
+    """The contents of run.json at the start: the effective settings, not only those that were given."""
+    from importlib.metadata import version
+
+    return {
+        "schema": 1,
+        "run_id": run.path.name,
+        "kind": "train",
+        "status": "running",
+        "started": now(),
+        "command": sys.argv,
+        "identity": what,
+        "recipe": {"name": recipe.name, "paper": recipe.paper, "formula": recipe.formula, "changes": list(recipe.changes)},
+        "settings": recipe.effective(),
+        "steps": steps,
+        "model": {"name": weights.label(model), "path": model},
+        "setup": dataclasses.asdict(setup),
+        "packages": {name: version(name) for name in ("evalsuite", "torch", "transformers", "accelerate")},
+        "tasks": {
+            plan.name: {
+                "label": plan.label,
+                "identity": plan.identity(),
+                "n_questions": len(plan.samples),
+                "source": {"kind": plan.loaded.kind, "location": plan.loaded.location, "revision": plan.loaded.revision},
+            }
+            for plan in plans
+        },
+    }
+
+
+def write_prompts(folder: Path, questions: Iterable[Question]) -> None:
+    """`prompts.jsonl`: task, id and content digest of every question there was to train on, for checks of overlap with evaluations."""
+    rows = (json.dumps({"task": q.plan.name, "id": q.sample.id, "digest": q.sample.digest()}) + "\n" for q in questions)
+    write_atomically(folder / "prompts.jsonl", "".join(rows).encode())
+
+
+def flat(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as trackers take them: numbers, words and truth values."""
+    return {k: v if isinstance(v, str | int | float | bool) else json.dumps(v, default=str) for k, v in settings.items()}
+
+
+def move_aside(run: RunDir) -> None:
+    """`--fresh` hides the old record; it does not destroy it."""
+    old = run.path.parent / ".old" / f"{run.path.name}-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}"
+    for entry in sorted(run.path.iterdir(), key=lambda e: e.name == "run.json"):  # run.json last: until then it is still a run
+        if entry.name != ".lock":
+            old.mkdir(parents=True, exist_ok=True)
+            os.replace(entry, old / entry.name)
