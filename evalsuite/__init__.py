@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from evalsuite.evaluate import run as run
     from evalsuite.registry import suite as suite
     from evalsuite.registry import task as task
+    from evalsuite.rewards.core import reward as reward
     from evalsuite.sources import Source as Source
     from evalsuite.verifiers.base import Verifier as Verifier
     from evalsuite.words.completion import Completion as Completion
@@ -44,6 +45,7 @@ _PUBLIC = {
     "Verifier": "evalsuite.verifiers.base",
     "ask": "evalsuite.words.sample",
     "compare": "evalsuite.api",
+    "reward": "evalsuite.rewards.core",
     "run": "evalsuite.evaluate",
     "score": "evalsuite.api",
     "suite": "evalsuite.registry",

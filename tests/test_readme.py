@@ -1,6 +1,6 @@
-"""The README says what is so: its table of tasks is the registry's, its Python runs, its commands exist.
+"""The README says what is so: its tables of tasks and recipes are the registry's, its Python runs, its commands exist.
 
-`python tests/test_readme.py` writes the table of tasks.
+`python tests/test_readme.py` writes the tables.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 README = Path(__file__).resolve().parents[1] / "README.md"
-START, END = "<!-- tasks -->\n", "<!-- /tasks -->"
 
 
 def tasks_table() -> str:
@@ -26,10 +27,31 @@ def tasks_table() -> str:
     return "\n".join(lines) + "\n"
 
 
-def test_the_table_of_tasks_is_the_registry() -> None:
-    text = README.read_text()
-    written = text[text.index(START) + len(START) : text.index(END)]
-    assert written == tasks_table(), "run: python tests/test_readme.py"
+def recipes_table() -> str:
+    """The recipes, as Markdown."""
+    from evalsuite.registry.recipes import recipes
+
+    lines = ["| recipe | paper | formula | stages changed |", "|---|---|---|---|"]
+    for info in recipes().values():
+        formula = info.formula.replace("|", "\\|")
+        lines.append(f"| `{info.name}` | {info.paper} | `{formula}` | {', '.join(info.changes) or '-'} |")
+    return "\n".join(lines) + "\n"
+
+
+TABLES = {"tasks": tasks_table, "recipes": recipes_table}
+
+
+def around(text: str, name: str) -> tuple[str, str, str]:
+    """The page before a table, the table, and the page behind it."""
+    head, start, rest = text.partition(f"<!-- {name} -->\n")
+    written, end, tail = rest.partition(f"<!-- /{name} -->")
+    assert start and end, f"no place for the table of {name}"
+    return head + start, written, end + tail
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_the_tables_are_the_registry(name: str) -> None:
+    assert around(README.read_text(), name)[1] == TABLES[name](), "run: python tests/test_readme.py"
 
 
 def test_commands_and_flags_exist() -> None:
@@ -61,4 +83,7 @@ def test_python_runs(tmp_path: Path) -> None:
 
 if __name__ == "__main__":
     page = README.read_text()
-    README.write_text(page[: page.index(START) + len(START)] + tasks_table() + page[page.index(END) :])
+    for name, table in TABLES.items():
+        before, _, after = around(page, name)
+        page = before + table() + after
+    README.write_text(page)

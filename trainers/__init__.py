@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .objectives.batch import Batch as Batch
-    from .recipe import Recipe as Recipe
-    from .recipe import recipe as recipe_decorator
+    from .base import Recipe as Recipe
+    from .base import recipe as recipe
     from .rows import Rollout as Rollout
     from .rows import Rows as Rows
     from .session import Setup as Setup
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 # Public name -> module. Imported on first use: listing recipes pulls in no torch.
 _PUBLIC = {
     "Batch": "objectives.batch",
-    "Recipe": "recipe",
+    "Recipe": "base",
     "Rollout": "rows",
     "Rows": "rows",
     "Setup": "session",
     "TrainResult": "session",
-    "recipe": "recipe",
+    "recipe": "base",
     "train": "session",
 }
 

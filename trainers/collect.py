@@ -27,12 +27,14 @@ class Sampler(Protocol):
     """Where completions come from: a `Model` whose weights follow the policy's, and the ids it reads.
 
     `update` brings the policy's present weights to it (`export()` writes them to a folder and names it), `wake` and `sleep` frame
-    a rollout batch; each is a no-op where nothing is to be done.
+    a rollout batch, `expect` says how many requests are about to come; each is a no-op where nothing is to be done.
     """
 
     model: Model
 
     def prompt_ids(self, request: Request) -> tuple[int, ...]: ...
+
+    def expect(self, requests: int) -> None: ...
 
     def update(self, export: Callable[[], Path]) -> None: ...
 
@@ -96,6 +98,7 @@ class Collector:
                 for i, completion in enumerate(completions)
             ]
 
+        self.sampler.expect(min(len(questions), max(1, self.sampler.model.concurrency)))
         groups = await asyncio.gather(*(one(group, question) for group, question in questions))
         if failures and len(failures) == len(questions):
             raise IncompleteError(f"all {len(failures)} requests of this step failed; the last one: {failures[-1]}")

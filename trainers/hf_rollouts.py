@@ -23,6 +23,10 @@ class LiveSampler:
         """The ids that the model reads for this request."""
         return self.model.prompt_ids(request)
 
+    def expect(self, requests: int) -> None:
+        """A rollout batch is batched the same way every time, so that the same run gives the same bits."""
+        self.model.expect(requests)
+
     def update(self, export: Callable[[], Path]) -> None:
         """The weights are the policy's own."""
 

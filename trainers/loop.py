@@ -25,7 +25,7 @@ from .objectives.total import total_loss
 from .pending import Pending, share, split
 from .policy import Policy, Scored
 from .prompts import Prompts
-from .recipe import Recipe
+from .base import Recipe
 from .report import batch_metrics
 from .rows import Rollout, Rows
 from .schedule import learning_rate
@@ -133,9 +133,9 @@ class Trainer:
         pending = Pending(rows=rows, advantages=self.recipe.credit(rows), updates=updates)
         pending.metrics = batch_metrics(rows, s.rollout.temperature)
         if len(pending.updates) > 1:
-            pending.old_logp = self._scored(rows, self.policy)
+            pending.old_logp = self._scored(pending, self.policy)
         if s.loss.kl:
-            pending.ref_logp = self._scored(rows, self.reference)
+            pending.ref_logp = self._scored(pending, self.reference)
         return pending
 
     def _sample(self, groups: int, advance: Callable[[int], None]) -> list[Rollout]:
@@ -197,15 +197,15 @@ class Trainer:
 
     def _drift(self, pending: Pending, now: Tensor, mine: list[int]) -> dict[str, float]:
         """How far the policy is from the one that these rows came from, over this rank's rows and before any clip."""
-        rows, s = pending.rows, self.recipe.settings.loss
+        rows = pending.rows
         mask = _mask(rows)[mine]
         behaviour = padded_logprobs(rows.rollouts)
         old = pending.old_logp if pending.old_logp is not None else behaviour
-        report = {} if old is None else ratio_report(now[mine] - old[mine], mask, low=s.clip_low, high=s.clip_high)
+        report = {} if old is None else ratio_report(now[mine] - old[mine], mask)
         if behaviour is None:
             return report
         trainer = pending.old_logp if pending.old_logp is not None else now
-        return report | sampler_difference(trainer[mine], behaviour[mine], mask, cap=s.importance_cap)
+        return report | sampler_difference(trainer[mine], behaviour[mine], mask, cap=self.recipe.settings.loss.importance_cap)
 
     def _count_unusable(self, finite: bool) -> None:
         self.unusable = 0 if finite else self.unusable + 1
@@ -228,10 +228,11 @@ class Trainer:
             behaviour_logp=micro.column(behaviour) if behaviour is not None else None,
         )
 
-    def _scored(self, rows: Rows, policy: Any) -> Tensor:
-        """Log-probabilities of this rank's rows under `policy`, float32 (N, longest), 0 elsewhere; no gradient."""
+    def _scored(self, pending: Pending, policy: Any) -> Tensor:
+        """Log-probabilities under `policy` of the rows that this rank will update on, float32 (N, longest), 0 elsewhere; no gradient."""
+        rows = pending.rows
         logp = torch.zeros(len(rows), max(1, int(rows.length.max())))
-        mine = share([i for i in range(len(rows)) if bool(rows.keep[i])], rows, self._rank, self._world)
+        mine = sorted({i for part in pending.updates for i in share(part, rows, self._rank, self._world)})
         with torch.no_grad():
             for micro in self._micros(rows, mine):
                 _put(logp, micro, policy(micro).logp)

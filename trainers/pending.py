@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 
 from torch import Tensor
@@ -35,7 +36,7 @@ def split(rows: Rows, updates: int, epochs: int) -> list[list[int]]:
             groups.setdefault(group, []).append(i)
     members = list(groups.values())
     bounds = [len(members) * u // updates for u in range(updates + 1)]
-    parts = [[i for rows_of in members[a:b] for i in rows_of] for a, b in zip(bounds, bounds[1:])]
+    parts = [[i for rows_of in members[a:b] for i in rows_of] for a, b in itertools.pairwise(bounds)]
     return [part for part in parts if part] * epochs or [[]]
 
 

@@ -19,7 +19,7 @@ from evalsuite.plan import Plan
 from evalsuite.runlog import RunDir, slug
 
 from .prompts import Question
-from .recipe import Recipe
+from .base import Recipe
 
 if TYPE_CHECKING:
     from .session import Setup

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evalsuite.errors import IncompleteError, UsageError
 from evalsuite.manifest import now
@@ -33,9 +33,12 @@ from .journal import Journal, check_mirrors, read_scalars
 from .loop import Limits, Trainer
 from .policy import Policy, load
 from .prompts import Prompts
-from .recipe import Recipe
+from .base import Recipe
 from .rows import Rollout
-from .watch import Watch, make_watch
+from .watch import Silent, Watch, make_watch
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
 
 RUNS = Path("results/train")
 LOGITS = 1 << 30  # entries of the logits of one micro-batch, where --micro-tokens does not say
@@ -117,6 +120,8 @@ def train(
     check_mirrors(setup.report_to)
     if confirm_run_unsafe_code:
         confirm_unsafe_code()
+    from accelerate import Accelerator
+
     from evalsuite.registry.recipes import load_recipe
 
     method = load_recipe(recipe, include)(settings) if isinstance(recipe, str) else recipe
@@ -136,10 +141,16 @@ def train(
         raise UsageError(f"{model} is an adapter; merge it into its base model, or train the base with --lora")
     what = rundir.identity(method, folder, plans, seed, steps, setup.lora)
     run = RunDir(Path(output) / rundir.run_id(method, model, plans, seed, what))
-    run.lock()
+    accelerator = Accelerator(
+        mixed_precision="bf16" if setup.bf16 else None, log_with=list(setup.report_to) or None, project_dir=str(run.path)
+    )
+    main = accelerator.is_main_process
+    if main:
+        run.lock()
     try:
-        if fresh:
+        if fresh and main:
             rundir.move_aside(run)
+        accelerator.wait_for_everyone()
         record = rundir.manifest(run, method, model, plans, what, setup, steps)
         evals = Evals(
             plans=tested,
@@ -149,8 +160,8 @@ def train(
             progress=make_progress(),
             judge=judge_model,
         )
-        with _Session(method, plans, folder, run, setup, steps, seed, max_errors, judge_model) as session:
-            return session.drive(record, evals, save_every, watch or make_watch())
+        with _Session(accelerator, method, plans, folder, run, setup, steps, seed, max_errors, judge_model) as session:
+            return session.drive(record, evals, save_every, watch or (make_watch() if main else Silent()))
     finally:
         run.unlock()
 
@@ -160,6 +171,7 @@ class _Session:
 
     def __init__(
         self,
+        accelerator: Accelerator,
         method: Recipe,
         plans: Sequence[Plan],
         folder: Path,
@@ -170,16 +182,14 @@ class _Session:
         max_errors: float,
         judge: Model | None,
     ) -> None:
-        from accelerate import Accelerator
         from accelerate.utils import set_seed
 
         logging.getLogger("accelerate.utils.other").setLevel(logging.ERROR)  # tied weights are saved once, as they should be
         self.method, self.folder, self.run, self.steps = method, folder, run, steps
-        self.accelerator = Accelerator(
-            mixed_precision="bf16" if setup.bf16 else None, log_with=list(setup.report_to) or None, project_dir=str(run.path)
-        )
+        self.accelerator = accelerator
         set_seed(seed, device_specific=True)
         self.source = Checkpoint(folder=folder)
+        self.notes: list[str] = []
         module = load(folder, dtype=setup.dtype, lora=setup.lora, gradient_checkpointing=setup.gradient_checkpointing)
         module.to(self.accelerator.device).train()
         self.module = module
@@ -203,7 +213,7 @@ class _Session:
             Limits(steps=steps, micro_tokens=setup.micro_tokens or max(1024, LOGITS // vocabulary), max_errors=max_errors),
             pad=self.source.tokenizer.pad_token_id or 0,
             max_tokens=max(plan.sampling.max_tokens for plan in plans),
-            demonstrations=self._demonstrations(plans, prompts) if demonstrated else None,
+            demonstrations=self._demonstrations(plans, seed) if demonstrated else None,
             reference=self._reference(setup, policy) if loss.kl else None,
             export=self._export,
         )
@@ -213,7 +223,8 @@ class _Session:
 
     def __exit__(self, *_: object) -> None:
         self.sampler.close()
-        self.accelerator.end_training()
+        for tracker in self.accelerator.trackers:  # end_training would also end the process group, which the next seed needs
+            tracker.finish()
 
     def drive(self, record: dict[str, Any], evals: Evals, save_every: int, watch: Watch) -> TrainResult:
         """Steps, evaluations, checkpoints and log lines, from the newest checkpoint to the last step."""
@@ -226,6 +237,8 @@ class _Session:
             rundir.write_prompts(run, trainer.prompts.questions)
         journal = Journal(run, trainer.step) if main else None
         watch.start(run, trainer.step, self.steps)
+        for note in self.notes:
+            watch.note(note)
         if self.accelerator.log_with:
             self.accelerator.init_trackers("evalsuite", config=rundir.flat(record["settings"]))
         saved = trainer.step if last is not None else -1
@@ -293,10 +306,12 @@ class _Session:
 
         return make_sampler(kind, url, self.folder, setup.dtype)
 
-    def _demonstrations(self, plans: Sequence[Plan], prompts: Prompts) -> Callable[[int, int], list[Rollout]]:
+    def _demonstrations(self, plans: Sequence[Plan], seed: int) -> Callable[[int, int], list[Rollout]]:
         from .demonstrated import Demonstrated
 
-        return Demonstrated(self.method, plans, prompts, self.sampler, self.source).rollouts
+        found = Demonstrated(self.method, plans, self.sampler, self.source, seed)
+        self.notes.append(found.note)
+        return found.rollouts
 
     def _export(self) -> Path:
         """The present weights, for a sampler in another process or engine."""

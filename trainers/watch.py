@@ -36,6 +36,10 @@ class Watch(Protocol):
         """A run begins, or goes on after `step`."""
         ...
 
+    def note(self, text: str) -> None:
+        """Something a person should know, in one line."""
+        ...
+
     def rollouts(self, rows: int) -> None:
         """So many completions more have been scored."""
         ...
@@ -60,6 +64,10 @@ class Lines:
         """Names the folder."""
         self._steps = steps
         self._say(f"run: {folder}" + (f" (going on after step {step})" if step else ""))
+
+    def note(self, text: str) -> None:
+        """Says it."""
+        self._say(text)
 
     def rollouts(self, rows: int) -> None:
         """Not told: a line per step is enough."""
@@ -96,6 +104,10 @@ class Bar:
         self._bars = Progress(*columns, TextColumn("{task.fields[text]}"), console=console)
         self._bars.start()
         self._task = self._bars.add_task("training", total=steps, completed=step, text="")
+
+    def note(self, text: str) -> None:
+        """Says it above the bar."""
+        self._bars.console.print(text, highlight=False, soft_wrap=True)
 
     def rollouts(self, rows: int) -> None:
         """Counts completions while a batch is being collected."""

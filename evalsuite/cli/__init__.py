@@ -20,6 +20,7 @@ COMMANDS = {
     "baseline": "keep a run as a small baseline that can be committed",
     "gate": "pass, fail or inconclusive: a regression gate for CI",
     "tasks": "list, show, test and pin tasks",
+    "reward": "verifiers as rewards for TRL, verl and OpenRLHF: prompt data sets, and a server",
     "export": "write a run as lm-eval, CSV or Parquet files",
     "convert": "turn recorded completions into rows that --model replay:FILE reads",
     "demo": "train a small language model to try everything with, offline",

@@ -14,6 +14,7 @@ from evalsuite.errors import EvalsuiteError, RequestError, UnavailableError
 
 LINGER = 0.004  # seconds without a new request after which waiting ones are taken
 LONGEST_LINGER = 0.25
+EXPECTED_LINGER = 2.0  # seconds without a new request after which announced ones are no longer waited for
 
 
 class Ticket:
@@ -71,7 +72,10 @@ def take(waiting: list[Row], budget: Budget) -> list[Row]:
     Sorted so that rows of like length and room come together, longest first, which shows early whether memory suffices,
     and rows of one request side by side, so that they share a prefill.
     """
-    waiting.sort(key=lambda r: (type(r).__name__, r.room, len(r.prompt), id(r.prompt)), reverse=True)
+    turn: dict[int, int] = {}  # of each request, in the order of their coming: the same requests make the same batches
+    for row in waiting:
+        turn.setdefault(id(row.prompt), len(turn))
+    waiting.sort(key=lambda r: (type(r).__name__, r.room, len(r.prompt), turn[id(r.prompt)]), reverse=True)
     first = waiting[0]
     batch: list[Row] = []
     longest = room = prompts = 0
@@ -105,9 +109,18 @@ class Engine:
         self._change = threading.Condition()
         self._closing = threading.Event()
         self._failure: EvalsuiteError | None = None
+        self._expected = 0
         self._threads = [
             threading.Thread(target=self._serve, args=(i,), daemon=True, name=f"engine-{i}") for i in range(workers)
         ]
+
+    def expect(self, requests: int) -> None:
+        """So many requests are about to be submitted at once: no batch is made before all are there, or none came for a while.
+
+        Which rows share a batch is then no matter of timing, and equal requests give equal bits.
+        """
+        with self._change:
+            self._expected = requests
 
     def submit(self, rows: Iterable[Row], ticket: Ticket) -> None:
         """Queue the rows of one request."""
@@ -120,6 +133,7 @@ class Engine:
                 raise UnavailableError("the model is closed")
             self._open.add(ticket)
             self._waiting += rows
+            self._expected = max(0, self._expected - 1)
             if self._threads[0].ident is None:
                 for thread in self._threads:
                     thread.start()
@@ -165,9 +179,17 @@ class Engine:
 
     def _linger(self, budget: Budget) -> None:
         """Let a burst of requests arrive before a small batch is made of its first ones. Called with the lock held."""
-        end = time.monotonic() + LONGEST_LINGER
+        arrived = time.monotonic()
+        end = arrived + LONGEST_LINGER
         seen = -1
-        while seen != len(self._waiting) < budget.rows and time.monotonic() < end and not self._closing.is_set():
+        while not self._closing.is_set():
+            now = time.monotonic()
+            if seen != len(self._waiting):
+                arrived = now
+            if now - arrived > EXPECTED_LINGER:
+                self._expected = 0
+            if not self._expected and (seen == len(self._waiting) or len(self._waiting) >= budget.rows or now > end):
+                return
             seen = len(self._waiting)
             self._change.release()
             try:

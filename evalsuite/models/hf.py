@@ -14,7 +14,7 @@ from typing import Any
 from evalsuite.errors import RequestError, UnavailableError, UsageError
 from evalsuite.models import chat as chats
 from evalsuite.models import weights
-from evalsuite.models.batching import Engine, Ticket
+from evalsuite.models.batching import Engine, Row, Ticket
 from evalsuite.models.decoding import Generation, Scoring
 from evalsuite.models.loading import Checkpoint, dtype_name
 from evalsuite.models.stopping import StopWatch, find
@@ -63,8 +63,6 @@ class HFModel:
         max_length: int | None = None,
         attn_implementation: str | None = None,
     ) -> None:
-        if batch_size != "auto" and not (str(batch_size).isdigit() and int(batch_size) > 0):
-            raise UsageError(f"batch_size={batch_size}: a number of rows, or auto")
         for name, value in (("replicas", replicas), ("max_batch_tokens", max_batch_tokens), ("max_length", max_length)):
             if value is not None and value < 1:
                 raise UsageError(f"{name}={value}: at least 1")
@@ -74,8 +72,8 @@ class HFModel:
         for package in ("torch", "transformers", *(["peft"] if over else [])):
             if importlib.util.find_spec(package) is None:
                 raise UnavailableError(f"model {target} needs {package}: pip install 'evalsuite[hf]'")
-        self.name = weights.label(target) + (f"+{weights.label(adapter)}" if adapter is not None else "")
-        self._checkpoint = Checkpoint(
+        name = weights.label(target) + (f"+{weights.label(adapter)}" if adapter is not None else "")
+        checkpoint = Checkpoint(
             folder=folder,
             adapter=over,
             dtype=dtype_name(dtype),
@@ -84,14 +82,58 @@ class HFModel:
             replicas=replicas,
             attn_implementation=attn_implementation,
             trust_remote_code=trust_remote_code,
-            batch_size=None if batch_size == "auto" else int(batch_size),
+            batch_size=_rows(batch_size),
             max_batch_tokens=max_batch_tokens,
         )
-        self._chat, self._max_length = chat, max_length
+        self._begin(name, checkpoint, chat, max_length=max_length)
+
+    @classmethod
+    def live(
+        cls,
+        module: Any,
+        folder: str | Path,
+        *,
+        batch_size: int | str = "auto",
+        max_batch_tokens: int | None = None,
+        chat: bool | str = "auto",
+        label: str = "live",
+    ) -> HFModel:
+        """A model over `module`, a causal LM that someone else holds and may be training: nothing is loaded or copied.
+
+        Each answer comes from the weights as they are then. Tokenizer, configuration and generation configuration come
+        from `folder`, which needs no weights. Of a peft model the adapted base is used. Answering puts `module` into
+        evaluation mode; whoever trains it puts it back, and does not train while it answers. `label` stands in
+        `identity()` for the digest of the weights. `close` leaves `module` alone.
+        """
+        inner = module.get_base_model() if hasattr(module, "peft_config") and hasattr(module, "get_base_model") else module
+        checkpoint = Checkpoint(
+            folder=Path(folder),
+            dtype=str(inner.dtype).removeprefix("torch."),
+            device=str(inner.get_input_embeddings().weight.device),
+            batch_size=_rows(batch_size),
+            max_batch_tokens=max_batch_tokens,
+            live=inner,
+        )
+        model = cls.__new__(cls)
+        model._begin(weights.label(folder), checkpoint, chat, label=label)
+        return model
+
+    def _begin(
+        self, name: str, checkpoint: Checkpoint, chat: bool | str, max_length: int | None = None, label: str | None = None
+    ) -> None:
+        self.name, self._checkpoint, self._chat, self._max_length, self._label = name, checkpoint, chat, max_length, label
         self._pieces: dict[int, str] = {}
         # The engine must not hold this object, or the finalizer would wait for it for ever.
-        self._engine = Engine(self._checkpoint.worker, replicas)
+        self._engine = Engine(checkpoint.worker, checkpoint.replicas)
         self._finalizer = weakref.finalize(self, self._engine.stop)
+
+    def expect(self, requests: int) -> None:
+        """So many requests are about to come at once: they are batched together, whatever the timing."""
+        self._engine.expect(requests)
+
+    def prompt_ids(self, request: Request) -> tuple[int, ...]:
+        """The token ids that `generate` gives to the model. Raises RequestError for images and for a prompt without tokens."""
+        return tuple(self._prompt(request)[1])
 
     async def generate(self, request: Request) -> list[Completion]:
         """`request.n` completions in the order of `request.seeds`.
@@ -104,10 +146,7 @@ class HFModel:
         if request.sampling.extra:
             known = ", ".join(f.name for f in fields(Sampling) if f.name not in ("extra", "repeats"))
             raise UsageError(f"the hf backend knows no setting {', '.join(request.sampling.extra)}; it knows {known}")
-        rendered = chats.render(self._tokenizer, request, self._uses_chat)
-        prompt = chats.encode(self._tokenizer, rendered.text, rendered.chat)
-        if not prompt:
-            raise RequestError("the prompt has no tokens, and the tokenizer no begin token")
+        rendered, prompt = self._prompt(request)
         room = min(request.sampling.max_tokens, self._room(prompt, 1))
         ticket = Ticket()
         # Greedy samples are equal: one row stands for all.
@@ -124,8 +163,7 @@ class HFModel:
             )
             for seed in seeds
         ]
-        self._engine.submit(rows, ticket)
-        await ticket.future
+        await self._answer(rows, ticket)
         completions = [self._completion(row, rendered) for row in rows]
         return completions if len(completions) == request.n else completions * request.n
 
@@ -142,8 +180,7 @@ class HFModel:
             self._room(head, len(tail))
             rows.append(Scoring(prompt=head, ticket=ticket, room=len(tail), target=tail))
         if rows:
-            self._engine.submit(rows, ticket)
-            await ticket.future
+            await self._answer(rows, ticket)
         return [(row.total, len(row.target), row.greedy) for row in rows]
 
     def identity(self) -> Mapping[str, Any]:
@@ -152,7 +189,7 @@ class HFModel:
         dtype = checkpoint.dtype if checkpoint.dtype != "auto" else weights.saved_dtype(checkpoint.folder) or "auto"
         return {
             "backend": "hf",
-            "weights": weights.digest(checkpoint.folder),
+            "weights": self._label or weights.digest(checkpoint.folder),
             "adapter": weights.digest(checkpoint.adapter) if checkpoint.adapter is not None else None,
             "dtype": dtype,
             "chat": self._uses_chat,
@@ -201,6 +238,19 @@ class HFModel:
             raise UsageError(f"max_length={asked}: {self.name} has a table of {own} positions; leave max_length out")
         return asked or own
 
+    def _prompt(self, request: Request) -> tuple[chats.Rendered, list[int]]:
+        rendered = chats.render(self._tokenizer, request, self._uses_chat)
+        prompt = chats.encode(self._tokenizer, rendered.text, rendered.chat)
+        if not prompt:
+            raise RequestError("the prompt has no tokens, and the tokenizer no begin token")
+        return rendered, prompt
+
+    async def _answer(self, rows: Sequence[Row], ticket: Ticket) -> None:
+        if self._checkpoint.live is not None:
+            self._checkpoint.live.eval()
+        self._engine.submit(rows, ticket)
+        await ticket.future
+
     def _room(self, prompt: Sequence[int], needed: int) -> int:
         """Tokens that the context leaves after `prompt`; RequestError if fewer than `needed`."""
         if self._context is None:
@@ -231,3 +281,10 @@ class HFModel:
             completion_tokens=len(row.tokens),
             latency=row.seconds,
         )
+
+
+def _rows(batch_size: int | str) -> int | None:
+    """Rows of a batch, None for `auto`. Raises UsageError for what is neither."""
+    if batch_size != "auto" and not (str(batch_size).isdigit() and int(batch_size) > 0):
+        raise UsageError(f"batch_size={batch_size}: a number of rows, or auto")
+    return None if batch_size == "auto" else int(batch_size)

@@ -37,6 +37,7 @@ class Checkpoint:
     trust_remote_code: bool = False
     batch_size: int | None = None
     max_batch_tokens: int | None = None
+    live: Any = field(default=None, compare=False)  # a module in memory that stands for the folder's weights
     _copies: dict[str | None, Any] = field(default_factory=dict, compare=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, compare=False)
 
@@ -127,6 +128,8 @@ class Checkpoint:
         return f"cuda:{index}"
 
     def _load(self, device: str | None) -> Any:
+        if self.live is not None:
+            return self.live
         from transformers import AutoModelForCausalLM
 
         arguments: dict[str, Any] = {"dtype": self.dtype, "trust_remote_code": self.trust_remote_code}

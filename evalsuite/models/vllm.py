@@ -9,7 +9,8 @@ import itertools
 import threading
 import time
 import weakref
-from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import Future
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -74,14 +75,17 @@ class VLLMModel:
         self._home = _Home()
         self._finalizer = weakref.finalize(self, self._home.stop)
 
+    def prompt_ids(self, request: Request) -> tuple[int, ...]:
+        """The token ids that `generate` gives to the engine. Raises RequestError for images and for a prompt without tokens."""
+        return tuple(self._prompt(request)[1])
+
     async def generate(self, request: Request) -> list[Completion]:
         """`request.n` completions in the order of `request.seeds`; greedy ones are computed once.
 
         Raises RequestError for a prompt that fills the context or that the engine refuses, UnavailableError when the
         engine cannot be started or has died.
         """
-        rendered = chats.render(self._checkpoint.tokenizer, request, self._uses_chat)
-        prompt = chats.encode(self._checkpoint.tokenizer, rendered.text, rendered.chat)
+        rendered, prompt = self._prompt(request)
         room = min(request.sampling.max_tokens, self._room(prompt, 1))
         seeds = request.seeds if request.sampling.temperature > 0 else request.seeds[:1]
         made = await self._home.run(self._draw(request, rendered, prompt, room, seeds), self._start)
@@ -129,6 +133,27 @@ class VLLMModel:
     def prepare(self, task: Task, samples: Sequence[Sample]) -> None:
         """Nothing to prepare."""
 
+    def command(self, work: Callable[[Any], Coroutine[Any, Any, T]], timeout: float | None = None) -> T:
+        """What `work(engine)` comes to: awaited in the engine's own event loop while the caller blocks.
+
+        Starts the engine (vllm's AsyncLLM) where it is not yet running. Raises UnavailableError when that takes longer
+        than `timeout` seconds, and as `generate` does.
+        """
+
+        async def go() -> T:
+            return await work(self._home.engine)
+
+        future = self._home.submit(go(), self._start)
+        try:
+            return future.result(timeout)
+        except TimeoutError as error:
+            future.cancel()
+            raise UnavailableError(f"vllm did not answer within {timeout:g} s") from error
+
+    def condemn(self, error: EvalsuiteError) -> None:
+        """Answer nothing from now on: every call raises `error`."""
+        self._home.failure = error
+
     async def close(self) -> None:
         """Shut the engine and its worker processes down."""
         await asyncio.to_thread(self._finalizer)
@@ -141,6 +166,13 @@ class VLLMModel:
     def _context(self) -> int | None:
         limit: Any = self._settings.get("max_model_len") or getattr(self._checkpoint.config, "max_position_embeddings", None)
         return limit
+
+    def _prompt(self, request: Request) -> tuple[chats.Rendered, list[int]]:
+        rendered = chats.render(self._checkpoint.tokenizer, request, self._uses_chat)
+        prompt = chats.encode(self._checkpoint.tokenizer, rendered.text, rendered.chat)
+        if not prompt:
+            raise RequestError("the prompt has no tokens, and the tokenizer no begin token")
+        return rendered, prompt
 
     def _room(self, prompt: Sequence[int], needed: int) -> int:
         left = (self._context or 1 << 30) - len(prompt)
@@ -263,28 +295,32 @@ class _Home:
         self.engine: Any = None
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True, name="vllm")
-        self._failure: EvalsuiteError | None = None
+        self.failure: EvalsuiteError | None = None
 
     async def run(self, work: Coroutine[Any, Any, T], start: Any) -> T:
         """Await `work` over there, the engine started. What the engine raises becomes one of our errors."""
+        return await asyncio.wrap_future(self.submit(work, start))
+
+    def submit(self, work: Coroutine[Any, Any, T], start: Any) -> Future[T]:
+        """`run` for a caller without an event loop."""
         if self._thread.ident is None:
             self._thread.start()
         if not self._thread.is_alive():
             work.close()
             raise UnavailableError("the model is closed")
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._guarded(work, start), self._loop))
+        return asyncio.run_coroutine_threadsafe(self._guarded(work, start), self._loop)
 
     async def _guarded(self, work: Coroutine[Any, Any, T], start: Any) -> T:
-        if self.engine is None and self._failure is None:
+        if self.engine is None and self.failure is None:
             try:
                 self.engine = start()  # blocks this loop only
             except EvalsuiteError as error:
-                self._failure = error
+                self.failure = error
             except Exception as error:  # noqa: BLE001 - whatever vllm raises, the run ends with its message
-                self._failure = UnavailableError(f"vllm cannot start the engine: {type(error).__name__}: {error}")
-        if self._failure is not None:
+                self.failure = UnavailableError(f"vllm cannot start the engine: {type(error).__name__}: {error}")
+        if self.failure is not None:
             work.close()
-            raise self._failure
+            raise self.failure
         try:
             return await work
         except EvalsuiteError:
@@ -305,4 +341,5 @@ class _Home:
             task.cancel()
         if self.engine is not None:
             self.engine.shutdown()
+            self.engine = None  # vllm's destructor fails in an interpreter that is going down
         self._loop.call_soon(self._loop.stop)

@@ -9,31 +9,27 @@ from __future__ import annotations
 import difflib
 import fnmatch
 import functools
-import hashlib
-import importlib
-import importlib.util
-import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from evalsuite.errors import EvalsuiteError, UsageError
-from evalsuite.registry.scan import Root, SuiteInfo, TaskInfo, scan
+from evalsuite.registry.places import LOOSE, Root, import_file, installed_roots, loose_roots
+from evalsuite.registry.scan import SuiteInfo, TaskInfo, scan
 from evalsuite.registry.spec import bind
 
 if TYPE_CHECKING:
-    from types import CodeType, ModuleType
+    from types import CodeType
 
     from evalsuite.words.task import Task
 
-__all__ = ["Selection", "TaskInfo", "find", "index", "load_task", "select", "suite", "suites", "task"]
+__all__ = ["Selection", "TaskInfo", "find", "index", "is_train", "load_task", "select", "suite", "suites", "task"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 BUILT_IN = "evalsuite.tasks"
 ENTRY_POINTS = "evalsuite.tasks"
-_LOOSE = "_evalsuite_tasks_"  # prefix of the module names of --include_path files
 _decorated: dict[tuple[str, str], Callable[..., Any]] = {}  # (module, task name) -> function
 _suites: dict[str, SuiteInfo] = {}  # suites declared in this process, outside task files
 
@@ -66,7 +62,7 @@ def suite(name: str, tasks: Sequence[str]) -> None:
     """Name several tasks: `--tasks suite:NAME` runs them and adds their macro average. At module level, with literals."""
     frame = sys._getframe(1)
     module = frame.f_globals.get("__name__", "")
-    if not module.startswith((BUILT_IN, _LOOSE)):
+    if not module.startswith((BUILT_IN, LOOSE)):
         _suites[name] = SuiteInfo(name, tuple(tasks), frame.f_code.co_filename, frame.f_lineno)
 
 
@@ -141,6 +137,24 @@ def load_task(spec: str, include: Iterable[str | Path] = ()) -> Task:
     return dataclasses.replace(made, name=spec)
 
 
+def is_train(spec: str, include: Iterable[str | Path] = ()) -> bool:
+    """Whether a spec asks for a training split, by its argument `split`: `gsm8k@split=train`, `mbpp@train`.
+
+    False means that these are questions which `evalsuite run` evaluates, or a data file, of which nothing is known. Raises
+    UsageError as `load_task` does.
+    """
+    import inspect
+
+    from evalsuite.registry.filetask import is_file_spec
+
+    if is_file_spec(spec):
+        return False
+    name, _, arguments = spec.partition("@")
+    function = find(name, include)
+    call = bind(function, name, arguments)
+    return inspect.signature(function).bind(*call.args, **call.keywords).arguments.get("split") == "train"
+
+
 def find(name: str, include: Iterable[str | Path] = ()) -> Callable[..., Any]:
     """The function behind a task's name (without arguments); imports its module. Raises UsageError as `load_task` does."""
     tasks, known = _catalogue(include)
@@ -165,7 +179,7 @@ def _catalogue(include: Iterable[str | Path]) -> tuple[dict[str, tuple[Root | No
         tasks[info.name] = (root, info)
     for (module, name), function in _decorated.items():
         info = function.task_info._replace(name=name)  # type: ignore[attr-defined]
-        if module.startswith((BUILT_IN, _LOOSE)) or (name in tasks and Path(info.path).resolve() == Path(tasks[name][1].path)):
+        if module.startswith((BUILT_IN, LOOSE)) or (name in tasks and Path(info.path).resolve() == Path(tasks[name][1].path)):
             continue
         _refuse_twice(f"task {name!r}", info, tasks[name][1] if name in tasks else None)
         tasks[name] = (None, info)
@@ -182,38 +196,13 @@ def _refuse_twice(what: str, new: TaskInfo | SuiteInfo, old: TaskInfo | SuiteInf
 
 
 def _roots(include: Iterable[str | Path]) -> list[Root]:
-    roots = list(_installed())
-    for given in [include] if isinstance(include, str | Path) else include:
-        path = Path(os.path.expanduser(given)).resolve()
-        if not (path.is_dir() or (path.is_file() and path.suffix == ".py")):
-            raise UsageError(f"--include_path {given}: {'not a Python file' if path.exists() else 'not there'}")
-        roots.append(Root(path, None))
-    return roots
+    return [*_installed(), *loose_roots(include)]
 
 
 @functools.cache
 def _installed() -> tuple[Root, ...]:
     """Built-in tasks, then those of installed packages."""
-    from importlib.metadata import entry_points
-
-    roots = [Root(folder, BUILT_IN) for folder in _package_paths(BUILT_IN, "evalsuite")]
-    for entry in entry_points(group=ENTRY_POINTS):
-        name = entry.value.partition(":")[0].strip()
-        roots += [Root(path, name) for path in _package_paths(name, f"entry point {entry.name!r} of {ENTRY_POINTS}")]
-    return tuple(roots)
-
-
-def _package_paths(name: str, what: str) -> list[Path]:
-    """The folder of a package or the file of a module, without importing it (its parents are imported)."""
-    try:
-        spec = importlib.util.find_spec(name)
-    except (ImportError, ValueError) as error:
-        raise UsageError(f"{what}: module {name!r} cannot be found: {error}") from None
-    if spec is None:
-        raise UsageError(f"{what}: module {name!r} cannot be found; reinstall the package that brings it")
-    if spec.submodule_search_locations is not None:
-        return [Path(p).resolve() for p in spec.submodule_search_locations]
-    return [Path(spec.origin).resolve()] if spec.origin else []
+    return installed_roots(BUILT_IN, ENTRY_POINTS)
 
 
 def _split(patterns: str | Iterable[str]) -> list[str]:
@@ -265,50 +254,9 @@ def _unknown(what: str, name: str, names: Iterable[str]) -> str:
 def _function(root: Root | None, info: TaskInfo) -> Callable[..., Any]:
     """The decorated function, its module imported if it is not yet."""
     if root is None:
-        return next(f for (m, n), f in _decorated.items() if n == info.name and not m.startswith((BUILT_IN, _LOOSE)))
-    try:
-        module = _import(root, Path(info.path))
-    except EvalsuiteError:
-        raise
-    except Exception as error:  # importing runs the user's file: whatever it raises is about that file
-        raise UsageError(f"task file {info.path}: cannot be imported: {type(error).__name__}: {error}") from error
+        return next(f for (m, n), f in _decorated.items() if n == info.name and not m.startswith((BUILT_IN, LOOSE)))
+    module = import_file(root, Path(info.path), "task")
     function = _decorated.get((module.__name__, info.name))
     if function is None:
         raise UsageError(f"task file {info.path}:{info.line}: `task` there is not evalsuite.task; import it from evalsuite")
     return function
-
-
-def _import(root: Root, path: Path) -> ModuleType:
-    folder = root.path if root.path.is_dir() else root.path.parent
-    dotted = ".".join(p for p in path.relative_to(folder).with_suffix("").parts if p != "__init__")
-    if root.package is not None:
-        return importlib.import_module(f"{root.package}.{dotted}" if dotted and root.path.is_dir() else root.package)
-    parents = [
-        folder,
-        *(folder.joinpath(*path.relative_to(folder).parts[:i]) for i in range(1, len(path.relative_to(folder).parts))),
-    ]
-    if all((parent / "__init__.py").is_file() for parent in parents):
-        # A package: its files may import each other relatively.
-        package = _loose(folder / "__init__.py", folder)
-        return importlib.import_module(f"{package.__name__}.{dotted}" if dotted else package.__name__)
-    return _loose(path, None)
-
-
-def _loose(path: Path, package: Path | None) -> ModuleType:
-    """Import a file under a made-up name that is the same for the same path."""
-    name = f"{_LOOSE}{hashlib.sha1(str(path).encode()).hexdigest()[:8]}_{(package or path).stem}"
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, path, submodule_search_locations=[str(package)] if package else None)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    import cloudpickle
-
-    cloudpickle.register_pickle_by_value(module)  # workers do not know the made-up name
-    return module

@@ -9,7 +9,7 @@ from typing import Any
 from evalsuite.errors import UsageError
 
 
-def bind(function: Callable[..., Any], name: str, arguments: str) -> Callable[[], Any]:
+def bind(function: Callable[..., Any], name: str, arguments: str) -> functools.partial[Any]:
     """The call that `name@arguments` asks for: `level=3:size=50` by name, `3:50` by position.
 
     Values are converted as the function's annotations (else its defaults) say. Raises UsageError for a value that does

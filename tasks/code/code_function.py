@@ -10,13 +10,12 @@ the same program share a cluster, which is rare. Data: generated, Apache-2.0 lik
 
 from __future__ import annotations
 
-import functools
 import random
 
 from evalsuite import Prompt, Sample, Sampling, Shot, Task, ask, task
 from evalsuite.verifiers.code import CodeVerifier
 
-from ..reasoning._draw import check, draw
+from ..reasoning._draw import Family
 from ._programs import draw_program
 
 LEVELS = (1, 2, 3, 4, 5)
@@ -60,12 +59,14 @@ def _make(rng: random.Random, level: int) -> Sample | None:
     )
 
 
+FAMILY = Family("code_function", LEVELS, _make)
+
+
 @task("code_function", tags=("code", "generated", "reasoning"))
-def code_function(level: int = 1, size: int = 200, seed: int = 0) -> Task:
+def code_function(level: int = 1, size: int = 200, seed: int = 0, split: str = "test") -> Task:
     """The Python function behind six calls, judged by eight others. Generated; levels 1 to 5 as `code_output`."""
-    check("code_function", level, LEVELS, size)
     return Task(
-        samples=functools.partial(draw, "code_function", level, size, seed, _make),
+        samples=FAMILY.questions(level, size, seed, split),
         prompt=PROMPT,
         verifier=CodeVerifier(),
         sampling=Sampling(temperature=1.0, max_tokens=2048),

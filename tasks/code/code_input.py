@@ -11,7 +11,6 @@ rare. Data: generated, Apache-2.0 like the code.
 
 from __future__ import annotations
 
-import functools
 import itertools
 import random
 from collections import Counter
@@ -20,7 +19,7 @@ from typing import Any
 from evalsuite import Prompt, Sample, Sampling, Shot, Task, ask, task
 from evalsuite.verifiers.code.preimage import PreimageVerifier
 
-from ..reasoning._draw import check, draw
+from ..reasoning._draw import Family
 from ._programs import Program, draw_program
 
 # Score of inputs of other questions whose program takes the same types, among 2,000 draws (levels 1 and 2) to 400 (5).
@@ -81,12 +80,14 @@ def _easy(program: Program, output: Any) -> bool:
     return False
 
 
+FAMILY = Family("code_input", CHANCE, _make)
+
+
 @task("code_input", tags=("code", "generated", "reasoning"))
-def code_input(level: int = 1, size: int = 200, seed: int = 0) -> Task:
+def code_input(level: int = 1, size: int = 200, seed: int = 0, split: str = "test") -> Task:
     """Any input for which a short Python program returns a given output. Generated; levels 1 to 5 as `code_output`."""
-    check("code_input", level, CHANCE, size)
     return Task(
-        samples=functools.partial(draw, "code_input", level, size, seed, _make),
+        samples=FAMILY.questions(level, size, seed, split),
         prompt=PROMPT,
         verifier=PreimageVerifier(),
         sampling=Sampling(temperature=1.0, max_tokens=2048),

@@ -10,13 +10,12 @@ is rare. Data: generated, Apache-2.0 like the code.
 
 from __future__ import annotations
 
-import functools
 import random
 
 from evalsuite import Prompt, Sample, Sampling, Shot, Task, ask, task
 from evalsuite.verifiers.code.literal import LiteralVerifier
 
-from ..reasoning._draw import check, draw
+from ..reasoning._draw import Family
 from ._programs import draw_program
 
 # Share of the most frequent answer among 6,000 draws (levels 1 and 2) to 1,200 (5): the score of the best fixed answer.
@@ -51,12 +50,14 @@ def _make(rng: random.Random, level: int) -> Sample | None:
     return ask(question, id="", target=repr(example.output), cluster=program.digest())
 
 
+FAMILY = Family("code_output", CHANCE, _make)
+
+
 @task("code_output", tags=("code", "generated", "reasoning"))
-def code_output(level: int = 1, size: int = 200, seed: int = 0) -> Task:
+def code_output(level: int = 1, size: int = 200, seed: int = 0, split: str = "test") -> Task:
     """The value that a call of a short Python program returns. Generated; levels 1 (one or two lines) to 5 (helpers)."""
-    check("code_output", level, CHANCE, size)
     return Task(
-        samples=functools.partial(draw, "code_output", level, size, seed, _make),
+        samples=FAMILY.questions(level, size, seed, split),
         prompt=PROMPT,
         verifier=LiteralVerifier(),
         sampling=Sampling(temperature=1.0, max_tokens=2048),

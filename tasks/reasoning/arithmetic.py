@@ -10,7 +10,6 @@ no clusters. Data: generated, Apache-2.0 like the code.
 
 from __future__ import annotations
 
-import functools
 import random
 import re
 from typing import NamedTuple
@@ -19,7 +18,7 @@ from evalsuite import Prompt, Sample, Sampling, Shot, Task, ask, task
 from evalsuite.errors import UsageError
 from evalsuite.verifiers.math import MathVerifier
 
-from ._draw import check, draw
+from ._draw import Family
 
 OPERATIONS = ("+", "-", "*", "//", "mod")
 LARGEST = 10**6
@@ -77,8 +76,8 @@ def _term(rng: random.Random, operations: int, largest: int, ops: tuple[str, ...
     return None if left is None or right is None else _join(rng.choice(ops), left, right)
 
 
-def _make(rng: random.Random, level: int, ops: tuple[str, ...]) -> Sample | None:
-    term = _term(rng, level, 99 if level < 3 else 999, ops)
+def _make(rng: random.Random, level: int, ops: str) -> Sample | None:
+    term = _term(rng, level, 99 if level < 3 else 999, tuple(ops.split()))
     return None if term is None else ask(term.text, id="", target=str(term.value))
 
 
@@ -90,13 +89,15 @@ def _operations(ops: str) -> tuple[str, ...]:
     return chosen
 
 
+FAMILY = Family("arithmetic", CHANCE, _make, options={"ops": " ".join(OPERATIONS)})
+
+
 @task("arithmetic", tags=("reasoning", "generated", "math"))
-def arithmetic(level: int = 1, size: int = 200, seed: int = 0, ops: str = "+-*//mod") -> Task:
+def arithmetic(level: int = 1, size: int = 200, seed: int = 0, ops: str = "+-*//mod", split: str = "test") -> Task:
     """Integer expressions, `12 + 7 * 3` -> `33`. Generated; level = number of operations (1 to 5); `ops` picks some."""
-    check("arithmetic", level, CHANCE, size)
     chosen = _operations(ops)
     return Task(
-        samples=functools.partial(draw, f"arithmetic {' '.join(chosen)}", level, size, seed, _make, ops=chosen),
+        samples=FAMILY.questions(level, size, seed, split, ops=" ".join(chosen)),
         prompt=DIRECT,
         prompts=(BOXED,),
         verifier=MathVerifier(integer=True),

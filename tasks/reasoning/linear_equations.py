@@ -9,7 +9,6 @@ independently: no clusters. Data: generated, Apache-2.0 like the code.
 
 from __future__ import annotations
 
-import functools
 import random
 from collections.abc import Sequence
 from fractions import Fraction
@@ -17,7 +16,7 @@ from fractions import Fraction
 from evalsuite import Sample, Sampling, Shot, Task, ask, task
 from evalsuite.verifiers.math import MathVerifier
 
-from ._draw import check, draw
+from ._draw import Family
 from ._prompts import BOXED
 
 # Score of the best fixed answer: exact where solutions are uniform on -9..9, else the most frequent of 100,000 draws.
@@ -88,12 +87,14 @@ def _make(rng: random.Random, level: int) -> Sample | None:
     return _one_unknown(rng, level) if level < 4 else _system(rng, level)
 
 
+FAMILY = Family("linear_equations", CHANCE, _make)
+
+
 @task("linear_equations", tags=("reasoning", "generated", "math"))
-def linear_equations(level: int = 1, size: int = 200, seed: int = 0) -> Task:
+def linear_equations(level: int = 1, size: int = 200, seed: int = 0, split: str = "test") -> Task:
     """Linear equations and systems with exact answers. Generated; levels 1 (ax + b = c) to 5 (three unknowns)."""
-    check("linear_equations", level, CHANCE, size)
     return Task(
-        samples=functools.partial(draw, "linear_equations", level, size, seed, _make),
+        samples=FAMILY.questions(level, size, seed, split),
         prompt=BOXED,
         verifier=MathVerifier(),
         sampling=Sampling(temperature=1.0, max_tokens=1024),

@@ -10,14 +10,13 @@ of its own and its template is drawn at random: no clusters. Data: generated, Ap
 
 from __future__ import annotations
 
-import functools
 import random
 
 from evalsuite import Sample, Sampling, Shot, Task, ask, task
 from evalsuite.verifiers.math import MathVerifier
 
 from ._derivations import LEVELS, derive
-from ._draw import check, draw
+from ._draw import Family
 from ._prompts import BOXED
 
 MASK = "[MASK]"
@@ -41,12 +40,14 @@ def _make(rng: random.Random, level: int) -> Sample:
     return ask("\n".join((found.statement, *lines, question)), id="", target=found.values[hidden])
 
 
+FAMILY = Family("masked_step", CHANCE, _make)
+
+
 @task("masked_step", tags=("reasoning", "generated", "math"))
-def masked_step(level: int = 1, size: int = 200, seed: int = 0) -> Task:
+def masked_step(level: int = 1, size: int = 200, seed: int = 0, split: str = "test") -> Task:
     """The hidden value of one step of a derivation. Generated with sympy; levels 1 (4-5 steps) to 3 (8-9 steps)."""
-    check("masked_step", level, CHANCE, size)
     return Task(
-        samples=functools.partial(draw, "masked_step", level, size, seed, _make),
+        samples=FAMILY.questions(level, size, seed, split),
         prompt=BOXED,
         verifier=MathVerifier(),
         sampling=Sampling(temperature=1.0, max_tokens=1024),

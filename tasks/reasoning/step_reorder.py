@@ -10,7 +10,6 @@ its template is drawn at random: no clusters. Data: generated, Apache-2.0 like t
 
 from __future__ import annotations
 
-import functools
 import math
 import random
 from collections.abc import Sequence
@@ -19,7 +18,7 @@ from evalsuite import Prompt, Sample, Sampling, Shot, Task, ask, task
 from evalsuite.verifiers.order import OrderVerifier
 
 from ._derivations import LEVELS, derive, needs
-from ._draw import check, draw
+from ._draw import Family
 
 PROMPT = Prompt(
     name="boxed",
@@ -74,12 +73,14 @@ def _valid(order: Sequence[int], needed: Sequence[Sequence[int]]) -> bool:
     return all(place[n] < place[step] for step in order for n in needed[step])
 
 
+FAMILY = Family("step_reorder", LEVELS, _make)
+
+
 @task("step_reorder", tags=("reasoning", "generated"))
-def step_reorder(level: int = 1, size: int = 200, seed: int = 0) -> Task:
+def step_reorder(level: int = 1, size: int = 200, seed: int = 0, split: str = "test") -> Task:
     """A valid order for the shuffled steps of a derivation. Generated with sympy; levels 1 (4-5 steps) to 3 (8-9 steps)."""
-    check("step_reorder", level, LEVELS, size)
     return Task(
-        samples=functools.partial(draw, "step_reorder", level, size, seed, _make),
+        samples=FAMILY.questions(level, size, seed, split),
         prompt=PROMPT,
         verifier=OrderVerifier(),
         sampling=Sampling(temperature=1.0, max_tokens=1024),

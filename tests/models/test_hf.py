@@ -402,3 +402,95 @@ def test_a_forgotten_model_ends_its_thread(folder: Path) -> None:
     del model
     gc.collect()
     assert not any(t.name.startswith("engine-") for t in threading.enumerate())
+
+
+def test_prompt_ids_are_what_the_model_reads(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = HFModel(folder)
+    seen: list[list[int]] = []
+    run_batch = Decoder.run
+
+    def spy(self: Decoder, rows: list[Any], *rest: Any) -> None:
+        seen.extend(row.prompt for row in rows)
+        run_batch(self, rows, *rest)
+
+    monkeypatch.setattr(Decoder, "run", spy)
+    request = ask("sort dbca=", n=2)
+    ids = model.prompt_ids(request)
+    ((first, _),) = run(model.generate(request))
+    assert seen == [list(ids)] * 2 and len(ids) == first.prompt_tokens == 10
+    with pytest.raises(RequestError, match="no tokens"):
+        model.prompt_ids(ask(""))
+    run(model.close())
+
+
+class TestLive:
+    """`HFModel.live`: the same answers as from the folder that the module was saved to, and from its weights of now."""
+
+    @pytest.fixture
+    def module(self, folder: Path) -> Any:
+        from transformers import AutoModelForCausalLM
+
+        return AutoModelForCausalLM.from_pretrained(folder)
+
+    @pytest.fixture
+    def bare(self, folder: Path, tmp_path: Path) -> Path:
+        """The folder without its weights."""
+        return Path(shutil.copytree(folder, tmp_path / "bare", ignore=shutil.ignore_patterns("*.safetensors")))
+
+    def test_it_answers_as_the_saved_folder_does(self, folder: Path, bare: Path, module: Any) -> None:
+        requests = [ask(text, n=3, logprobs=True) for text in questions(4)]
+        live = HFModel.live(module.train(), bare)
+        got = run(*map(live.generate, requests))
+        saved = answers(folder, requests)
+        assert shape(got) == shape(saved)
+        assert [c.logprobs for row in got for c in row] == [c.logprobs for row in saved for c in row]
+        assert got[0][0].logprobs and not module.training
+        run(live.close())
+        assert all(p.numel() for p in module.parameters()) and module.device.type == "cpu"
+        with pytest.raises(UnavailableError, match="closed"):
+            run(live.generate(requests[0]))
+
+    def test_it_follows_the_weights(self, folder: Path, bare: Path, module: Any, tmp_path: Path) -> None:
+        request = ask("sort dbca=", n=8, logprobs=True)
+        live = HFModel.live(module, bare, batch_size=8)
+        (before,) = run(live.generate(request))
+        with torch.no_grad():
+            module.get_output_embeddings().weight.mul_(1.5)
+        (after,) = run(live.generate(request))
+        assert [c.logprobs for c in before] != [c.logprobs for c in after]
+        run(live.close())
+        module.save_pretrained(tmp_path / "changed")
+        shutil.copytree(bare, tmp_path / "changed", dirs_exist_ok=True)
+        assert shape(answers(tmp_path / "changed", [request])) == shape([after])
+
+    def test_gradients_flow_after_sampling(self, bare: Path, module: Any) -> None:
+        live = HFModel.live(module, bare)
+        run(live.generate(ask("sort dbca=", n=2)))
+        ids = torch.tensor([live.prompt_ids(ask("sort dbca="))])
+        module.train()(input_ids=ids, labels=ids).loss.backward()
+        assert all(p.grad is not None and bool(p.grad.isfinite().all()) for p in module.parameters())
+        run(live.close())
+
+    def test_an_adapted_module_answers_with_its_adapter(self, bare: Path, module: Any) -> None:
+        peft = pytest.importorskip("peft")
+        request = ask("sort dbca=", n=4, logprobs=True)
+        adapted = peft.get_peft_model(module, peft.LoraConfig(target_modules=["q_proj", "v_proj"], init_lora_weights=False))
+        live = HFModel.live(adapted, bare)
+        (on,) = run(live.generate(request))
+        with adapted.disable_adapter():
+            (off,) = run(live.generate(request))
+        assert [c.logprobs for c in on] != [c.logprobs for c in off]
+        row, ids = on[0], list(live.prompt_ids(request))
+        with torch.no_grad():
+            logits = adapted(input_ids=torch.tensor([ids + list(row.token_ids)])).logits[0, len(ids) - 1 : -1]
+        expected = logits.log_softmax(-1)[range(len(row.token_ids)), list(row.token_ids)]
+        assert row.logprobs == pytest.approx(expected.tolist(), abs=1e-4)
+        run(live.close())
+
+    def test_identity(self, folder: Path, bare: Path, module: Any) -> None:
+        saved = dict(HFModel(folder).identity())
+        assert HFModel.live(module, bare).identity() == saved | {"weights": "live"}
+        assert HFModel.live(module, bare, label="step 7").identity()["weights"] == "step 7"
+        assert HFModel.live(module.bfloat16(), bare).identity()["dtype"] == "bfloat16"
+        with pytest.raises(UsageError, match="number of rows"):
+            HFModel.live(module, bare, batch_size="many")

@@ -1,6 +1,6 @@
-"""Advantages from rewards. Baseline and scale are arguments: GRPO, Dr. GRPO, RLOO and batch-normalised REINFORCE are values of them.
+"""Advantages from rewards. Baseline and scale are arguments: GRPO, Dr. GRPO and RLOO are values of them.
 
-Every function here sees the whole update batch. Rollouts that sit on several ranks are gathered first (a number per row, as TRL does).
+Every function here sees the whole rollout batch, as the loop gives all rows to every rank: "batch" is that.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ def advantages(
 ) -> Tensor:
     """(reward - baseline) / (standard deviation + eps), float (B,); 0 for rows outside `where`, whose reward may be NaN.
 
-    baseline  "mean" of the group | "none" | "leave_one_out", the mean of the others in the group | "batch", the mean of all rows
-    scale     standard deviation of the rewards of the "group" or of the "batch", with n - `ddof`; "none" leaves out the division,
-              as does a deviation of 0
+    baseline  "mean" of the group | "none" | "leave_one_out", mean of the others in the group | "batch", mean of all rows
+    scale     standard deviation of the rewards of the "group" or of the "batch", with n - `ddof`; "none": no division, as
+              where the deviation is 0
 
-    GRPO (arXiv:2402.03300) is mean and group, Dr. GRPO (arXiv:2503.20783) mean and none, RLOO (arXiv:2402.14740) leave_one_out and none.
-    A group of one row has advantage 0 under "mean" and "leave_one_out": it is its own baseline. verl 0.9 and code derived from it
-    take mean 0 and deviation 1 there, so that the advantage is the raw reward. verl's eps is 1e-6; TRL's is 1e-4.
+    GRPO (arXiv:2402.03300) is mean and group, Dr. GRPO (arXiv:2503.20783) mean and none, RLOO (arXiv:2402.14740) leave_one_out
+    and none. A group of one row has advantage 0 under "mean" and "leave_one_out": it is its own baseline. verl 0.9 and code
+    derived from it take mean 0 and deviation 1 there, so that the advantage is the raw reward. verl's eps is 1e-6, TRL's 1e-4.
     Raises UsageError for an unknown baseline or scale.
     """
     import torch
@@ -60,11 +60,11 @@ def advantages(
 
 
 def token_returns(reward: Tensor, mask: Tensor, penalty: Tensor | None = None, gamma: float = 1.0) -> Tensor:
-    """What is still to be earned from each token on, float (B, T), 0 outside `mask`: REINFORCE++ (arXiv:2501.03262, eq. 4-6).
+    """What is still to be earned from each token on, float (B, T), 0 outside `mask`: REINFORCE++ (arXiv:2501.03262).
 
-    `reward` float (B,) is earned at the last token of the mask, `penalty` float (B, T) is paid at each token of it (weight times
-    log(old policy / reference), the k1 estimate of the KL). Each token of the mask discounts by `gamma`; observations do not.
-    verl 0.9: `compute_reinforce_plus_plus_outcome_advantage`.
+    `reward` float (B,) is earned at the last token of the mask, `penalty` float (B, T) is paid at each token of it (weight
+    times log(old policy / reference), the k1 estimate of the KL). Each token of the mask discounts by `gamma`; observations do
+    not. verl 0.9: `compute_reinforce_plus_plus_outcome_advantage`.
     """
     import torch
 
@@ -83,8 +83,9 @@ def token_returns(reward: Tensor, mask: Tensor, penalty: Tensor | None = None, g
 def whiten(values: Tensor, weight: Tensor, eps: float = 1e-8) -> Tensor:
     """(values - mean) / sqrt(variance + eps) over everything that has weight, 0 where the weight is 0; same shape as `values`.
 
-    `weight` has the shape of `values` (B, T) as a mask, or (B,) as the number of tokens that share the row's value: both give the same
-    result for sequence-level values. Variance with n - 1 where n is the total weight, as in verl 0.9 (`masked_whiten`).
+    `weight` has the shape of `values`: (B, T) as a mask, or (B,) as the number of tokens that share the row's value. Both give
+    the same result where a row has one value. Variance with n - 1 where n is the total weight, as in verl 0.9
+    (`masked_whiten`).
     """
     import torch
 

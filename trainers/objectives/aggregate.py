@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 class Normaliser:
     """Counts of the whole update batch, over all its micro-batches and ranks.
 
-    `sequences` includes those without a token that counts, `tokens` is the number of tokens in the masks, `max_tokens` the longest
-    response there can be, a constant of the run. Where gradients are averaged over ranks, both counts are divided by their number.
+    `sequences` includes those without a token that counts, `tokens` is the number of tokens in the masks, `max_tokens` the
+    longest response there can be, a constant of the run. Where gradients are averaged over ranks, the loss is multiplied by
+    their number.
     """
 
     sequences: float
@@ -36,8 +37,8 @@ def aggregate(per_token: Tensor, mask: Tensor, mode: str, normaliser: Normaliser
     token_mean     mean over all tokens of the update batch (DAPO). TRL `dapo`, `bnpo` in one piece; verl `token-mean`
     sequence_sum   sum over sequences x max_tokens, a constant (Dr. GRPO). TRL `dr_grpo`; verl `seq-mean-token-sum-norm`
 
-    A row with an empty mask adds 0 and counts as a sequence (verl leaves it out of the count). Nothing outside the mask matters, be it
-    NaN. Raises UsageError for an unknown mode.
+    A row with an empty mask adds 0 and counts as a sequence (verl leaves it out of the count). Nothing outside the mask
+    matters, be it NaN. Raises UsageError for an unknown mode.
     """
     import torch
 

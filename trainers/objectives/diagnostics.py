@@ -1,4 +1,4 @@
-"""What to look at before the reward falls: how far the policy is from the one that sampled. Numbers of a whole update batch, for logs."""
+"""How far the policy is from the one that sampled: what to look at before the reward falls. Numbers for logs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def ratio_report(log_ratio: Tensor, mask: Tensor, *, low: float = 0.2, high: flo
 
 
 def effective_share(log_weight: Tensor) -> float:
-    """(sum w)^2 / (n sum w^2), the effective sample size as a share of n (Kong 1992): 1 for equal weights, 1 / n for a single one.
+    """(sum w)^2 / (n sum w^2), the effective sample size as a share of n (Kong 1992): 1 for equal weights, 1 / n for one.
 
     `log_weight` has any shape; computed relative to the greatest, so that no weight overflows. NaN for no weights.
     """
@@ -46,7 +46,8 @@ def effective_share(log_weight: Tensor) -> float:
 
 
 def sampler_difference(old_logp: Tensor, behaviour_logp: Tensor, mask: Tensor, cap: float = 0.0) -> dict[str, float]:
-    """Trainer against sampler on the same tokens, under TRL's names; empty where the sampler gave no log-probability (NaN) in the mask.
+    """Trainer against sampler on the same tokens, under TRL's names. Tokens that the sampler did not score (NaN) are left out;
+    empty if that is all of them.
 
     sampling/sampling_logp_difference/mean, max            of |log old policy - log sampler|
     sampling/importance_sampling_ratio/min, mean, max      of old policy / sampler per token, at most `cap` if that is not 0

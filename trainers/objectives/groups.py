@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 def group_stats(x: Tensor, group: Tensor, where: Tensor | None = None, ddof: int = 1) -> tuple[Tensor, Tensor, Tensor]:
     """Mean, standard deviation and count of each row's group, float (B,) each, over the rows in `where`.
 
-    `x` is float (B,), `group` long (B,), `where` bool (B,), default all; `x` may be NaN outside `where`. A group without rows in
-    `where` has mean 0, and the deviation is 0 where the count is at most `ddof`. Sums are in double precision, so that equal
-    values have exactly their own value as mean, and 0 as deviation.
+    `x` is float (B,), `group` long (B,), `where` bool (B,), default all; `x` may be NaN outside `where`. A group without rows
+    in `where` has mean 0, and the deviation is 0 where the count is at most `ddof`. Sums are in double precision, so that
+    equal values have exactly their own value as mean, and 0 as deviation.
     """
     import torch
 
@@ -31,8 +31,10 @@ def group_stats(x: Tensor, group: Tensor, where: Tensor | None = None, ddof: int
 
 
 def leave_one_out(x: Tensor, group: Tensor, where: Tensor | None = None) -> Tensor:
-    """Mean of the other rows of the row's group that are in `where`, float (B,): for a row that is alone its own value, for a row that
-    is not in `where` the mean of the group."""
+    """Mean of the other rows of the row's group that are in `where`, float (B,).
+
+    For a row that is alone its own value, for a row that is not in `where` the mean of the group.
+    """
     import torch
 
     where = torch.ones_like(group, dtype=torch.bool) if where is None else where
@@ -47,7 +49,7 @@ def has_signal(reward: Tensor, group: Tensor, where: Tensor | None = None) -> Te
 
 
 def all_at(reward: Tensor, group: Tensor, value: float, where: Tensor | None = None) -> Tensor:
-    """Whether every row in `where` of the row's group has exactly this reward, bool (B,); False for groups without such rows."""
+    """Whether all rows in `where` of the row's group have exactly this reward, bool (B,); False for groups without any."""
     low, high = _extremes(reward, group, where)
     return (low == value) & (high == value)
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from .ratios import Loss
 
-FLOOR = math.log(1e-8)  # of the sequence's log-ratio, as in TRL and the authors' first version
+FLOOR = math.log(1e-8)  # of the sequence's log-ratio, as in TRL
 
 
 def gamma(
@@ -25,11 +25,13 @@ def gamma(
     k_neg: float = 3.0,
     lambda_neg: float = 2.0,
 ) -> Tensor:
-    """phi(W) = W^k exp(lambda (1 - W)), detached, of the shape of `log_w` and `advantages`, (B, 1); k and lambda by the advantage's sign.
+    """phi(W) = W^k exp(lambda (1 - W)), detached, float (B, 1) as `log_w` and `advantages`; k and lambda by the sign of A.
 
-    `log_w` is log W of the sequence, clamped to [log 1e-8, 20]; lambda is at least 1e-4. phi(1) = 1, the greatest value
-    (k / lambda)^k exp(lambda - k) is at W = k / lambda; k = 1, lambda -> 0 is W itself (importance sampling), k = 0, lambda -> 0 is 1
-    (REINFORCE). Where W is not finite, phi is 0: the sequence is left out. An advantage of 0 counts as positive; its loss is 0.
+    `log_w` is log W of the sequence, clamped to [log 1e-8, 20]; lambda is at least 1e-4. Where W is not finite, phi is 0: the
+    sequence is left out. An advantage of 0 counts as positive.
+
+    phi(1) = 1; the greatest value, (k / lambda)^k exp(lambda - k), is at W = k / lambda. With lambda -> 0, k = 1 is W itself
+    (importance sampling) and k = 0 is 1 (REINFORCE).
     """
     import torch
 
@@ -52,18 +54,19 @@ def vespo(
     lambda_neg: float = 2.0,
     weight: Tensor | None = None,
 ) -> Loss:
-    """-phi(W) A log pi per token, float (B, T), with log W the sum of log w over the sequence: the true ratio, not divided by its length.
+    """-phi(W) A log pi per token, float (B, T), with log W the sum of log w over the sequence, not divided by its length.
 
-    `weight` float (B, T) is a truncated ratio old policy / sampler per token (`ratios.behaviour_weight`); its log enters log W, so that W is
-    policy / sampler. For advantages per token, (B, T), the kernel goes by the sign of their sum over the sequence: phi belongs to the
-    sequence (TRL: each token's own; the authors: that of column 0). Metric: vespo/phi_seq_mean, float (B, 1), as TRL's.
+    `weight` float (B, T) is a truncated ratio old policy / sampler per token (`ratios.behaviour_weight`); its log enters log
+    W, so that W is policy / sampler. For advantages per token, (B, T), the kernel goes by the sign of their sum over the mask:
+    phi belongs to the sequence (TRL: each token's own sign; the authors: that of column 0). Metric: vespo/phi_seq_mean, as
+    TRL's.
 
-    Numerical noise between sampler and trainer adds up over the sequence: 0.02 per token over 8192 tokens makes the s.d. of log W 1.8 and
-    leaves phi at 0.40 on average for positive advantages. Watch the metric.
+    Numerical noise between sampler and trainer adds up over the sequence: 0.02 per token over 8192 tokens is a s.d. of 1.8 in
+    log W, and leaves phi at 0.40 (A > 0) and 0.24 (A < 0) on average where W has mean 1. Watch the metric.
     """
     import torch
 
-    log_w = sequence_log_ratio(log_ratio.detach(), mask)
+    log_w = sequence_log_ratio(log_ratio, mask)
     if weight is not None:
         log_w = log_w + torch.where(mask, weight.log().clamp(FLOOR, LIMIT), 0.0).sum(-1, keepdim=True)
     sign = torch.where(mask, advantages, 0.0).sum(-1, keepdim=True) if advantages.shape[1] > 1 else advantages

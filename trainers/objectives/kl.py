@@ -20,9 +20,9 @@ def kl(logp: Tensor, ref_logp: Tensor, estimator: str = "k3", log_ratio: Tensor 
     k2         d^2 / 2         no        yes   -d grad logp                gradient of KL(policy || reference)
     k3         e^d - d - 1     yes       yes   (1 - e^d) grad logp         gradient of KL(reference || policy)
 
-    k3 is GRPO's (arXiv:2402.03300, eq. 4). With `log_ratio` = log(policy / sampling policy), with gradient, the estimate is multiplied
-    by the ratio: value and gradient then are those of KL(policy || reference) for stale samples too (DeepSeek-V3.2; TRL's
-    `use_bias_correction_kl`). verl 0.9 also clamps k3 to 10. Raises UsageError for an unknown estimator.
+    k3 is GRPO's (arXiv:2402.03300, eq. 4). With `log_ratio` = log(policy / sampling policy), with gradient, the estimate is
+    multiplied by the ratio: k1 and k3 then have value and gradient of KL(policy || reference), for stale samples too
+    (DeepSeek-V3.2; TRL's `use_bias_correction_kl`). verl 0.9 also clamps k3 to 10. Raises UsageError for an unknown estimator.
     """
     d = (ref_logp - logp).clamp(-LIMIT, LIMIT)
     if estimator == "k1":

@@ -1,9 +1,9 @@
-"""Policy losses per token from the ratio w = policy / old policy: surrogates that the gradient goes through (importance, clip, GSPO, SAPO)
-and detached coefficients of log-probabilities (REINFORCE, CISPO; VESPO is in kernels.py).
+"""Policy losses per token from the ratio w = policy / old policy: surrogates that the gradient goes through (importance, clip,
+GSPO, SAPO) and detached coefficients of log-probabilities (REINFORCE, CISPO; VESPO is in kernels.py).
 
-`log_ratio` is float (B, T) with gradient and finite padding (`Batch.log_ratio`), `advantages` float (B, 1) or (B, T). Every loss is float
-(B, T), to be minimised; metrics are float (B, T), or (B, 1) for one value per sequence. Log-ratios are clamped to +-20, where e^20 stays
-finite and the gradient stops; NaN goes through, for the loop to see.
+`log_ratio` is float (B, T) with gradient and finite padding (`Batch.log_ratio`), `advantages` float (B, 1) or (B, T). Every
+loss is float (B, T), to be minimised; metrics are float (B, T), or (B, 1) for one value per sequence. Log-ratios are clamped
+to +-20: the ratio stays finite, and beyond it has no gradient. NaN goes through, for the loop to see.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def importance(log_ratio: Tensor, advantages: Tensor) -> Loss:
 def clipped(log_ratio: Tensor, advantages: Tensor, *, low: float = 0.2, high: float = 0.2, dual: float = 0.0) -> Loss:
     """-min(w A, clip(w, 1 - low, 1 + high) A): PPO (arXiv:1707.06347); high > low is DAPO's clip-higher (arXiv:2503.14476).
 
-    `dual` > 1 + high bounds w where A < 0, which the clip does not (dual clip, arXiv:1912.09729; verl's `clip_ratio_c`, TRL's `delta`).
+    `dual` > 1 + high bounds w where A < 0, which the clip does not (arXiv:1912.09729; verl's `clip_ratio_c`, TRL's `delta`).
     Metrics, of the ratio before the bound: clip_ratio/low_mean, clip_ratio/high_mean, clip_ratio/region_mean, as TRL's.
     """
     import torch
@@ -47,11 +47,11 @@ def clipped(log_ratio: Tensor, advantages: Tensor, *, low: float = 0.2, high: fl
 def gspo(
     log_ratio: Tensor, advantages: Tensor, mask: Tensor, *, low: float = 3e-4, high: float = 4e-4, dual: float = 0.0
 ) -> Loss:
-    """The clip, on the sequence's ratio s = exp(mean of log w over its tokens): GSPO (arXiv:2507.18071, eq. 5 and 7).
+    """The clip, on the sequence's ratio s = exp(mean of log w over its tokens): GSPO (arXiv:2507.18071).
 
-    In the paper's token form (eq. 13-15): value s, gradient s A_t grad log pi_t at each token. For one advantage per sequence that is the
-    gradient of s A (TRL's importance_sampling_level="sequence"); advantages per token keep to their tokens. Metrics are per sequence
-    where the advantages are.
+    In the paper's token form (GSPO-token): value s, gradient s A_t grad log pi_t at each token. For one advantage per sequence
+    that is the gradient of s A (TRL's importance_sampling_level="sequence"); advantages per token keep to their tokens.
+    Metrics are per sequence where the advantages are.
     """
     sequence = sequence_log_ratio(log_ratio, mask, "mean").detach()
     token = log_ratio.clamp(-LIMIT, LIMIT)
@@ -60,7 +60,7 @@ def gspo(
 
 
 def cispo(log_ratio: Tensor, logp: Tensor, advantages: Tensor, *, low: float = 1.0, high: float = 4.0) -> Loss:
-    """-sg(clip(w, 1 - low, 1 + high)) A log pi: CISPO (arXiv:2506.13585, eq. 4). The weight is cut, no token loses its gradient.
+    """-sg(clip(w, 1 - low, 1 + high)) A log pi: CISPO (arXiv:2506.13585). The weight is cut, no token loses its gradient.
 
     low = 1 is no lower bound. TRL writes the upper bound itself, `epsilon_high` = 1 + high. Metric: cispo_clip_ratio, as TRL's.
     """
@@ -70,7 +70,7 @@ def cispo(log_ratio: Tensor, logp: Tensor, advantages: Tensor, *, low: float = 1
 
 
 def sapo(log_ratio: Tensor, advantages: Tensor, *, pos: float = 1.0, neg: float = 1.05) -> Loss:
-    """-(4 / tau) sigmoid(tau (w - 1)) A: SAPO (arXiv:2511.20347), a smooth gate instead of the clip; tau = pos where A > 0, else neg.
+    """-(4 / tau) sigmoid(tau (w - 1)) A, tau = pos where A > 0, else neg: SAPO (arXiv:2511.20347), a smooth gate, no clip.
 
     The gate's slope at w = 1 is 1 for every tau: on-policy the gradient is that of -w A.
     """
@@ -81,8 +81,9 @@ def sapo(log_ratio: Tensor, advantages: Tensor, *, pos: float = 1.0, neg: float 
 
 
 def sequence_log_ratio(log_ratio: Tensor, mask: Tensor, reduce: str = "sum") -> Tensor:
-    """Log-ratio of the sequence, float (B, 1): the "sum" over its tokens (the ratio of the sequence's probabilities), or their "mean"
-    (its geometric mean per token). 0 for an empty mask. Each token's log-ratio is clamped to +-20."""
+    """Log-ratio of the sequence, float (B, 1): the "sum" over its tokens (of the sequence's probabilities) or their "mean"
+    (per token, geometrically). 0 for an empty mask. Each token's log-ratio is clamped to +-20. Raises UsageError for another
+    `reduce`."""
     total = log_ratio.clamp(-LIMIT, LIMIT).masked_fill(~mask, 0.0).sum(-1, keepdim=True)
     if reduce == "mean":
         return total / mask.sum(-1, keepdim=True).clamp(min=1)
@@ -92,8 +93,8 @@ def sequence_log_ratio(log_ratio: Tensor, mask: Tensor, reduce: str = "sum") -> 
 
 
 def behaviour_weight(old_logp: Tensor, behaviour_logp: Tensor, mask: Tensor, cap: float) -> Tensor:
-    """min(old policy / sampler, cap) per token, detached, float (B, T): truncated importance sampling for a sampler whose numerics differ
-    from the trainer's. 1 outside the mask and where the sampler gave no log-probability (NaN)."""
+    """min(old policy / sampler, cap) per token, detached, float (B, T): truncated importance sampling, for a sampler whose
+    numerics differ from the trainer's. 1 outside the mask and where the sampler gave no log-probability (NaN)."""
     difference = (old_logp - behaviour_logp).detach().masked_fill(~mask, 0.0).nan_to_num(nan=0.0)
     return _ratio(difference).clamp(max=cap)
 

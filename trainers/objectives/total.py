@@ -1,4 +1,4 @@
-"""`total_loss`: what is differentiated. The recipe's policy loss, the KL term and the entropy bonus, over an update batch in parts."""
+"""`total_loss`: what is differentiated, in parts. The recipe's policy loss, the KL term and the entropy bonus."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from .ratios import behaviour_weight
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ..recipe import Recipe
+    from ..base import Recipe
     from .batch import Batch
 
 
 @dataclass(frozen=True, kw_only=True)
 class Terms:
-    """The settings of the loss that do not depend on its surrogate: what `total_loss` reads. A recipe without a clip starts from these."""
+    """The settings that `total_loss` reads, whatever the policy loss. A recipe without GRPO's clip starts from these."""
 
     aggregate: str = "sequence_mean"
     kl: float = 0.0  # weight of the KL to the reference model
@@ -32,15 +32,15 @@ class Terms:
 def total_loss(recipe: Recipe, batch: Batch, normaliser: Normaliser) -> tuple[Tensor, dict[str, tuple[float, float]]]:
     """The part of this batch in the loss of the update, a scalar with gradient, and metrics as name -> (sum, count).
 
-    loss = aggregate(weight x recipe.loss + kl x KL) - entropy x mean entropy per token, where weight is the truncated old / sampler
-    (`importance_cap`; not for a recipe that `corrects_behaviour` in its own coefficient). Losses, sums and counts add up over
-    micro-batches and ranks. Metrics are the recipe's and, over tokens: `kl` to the reference, `entropy`, and `ppo_kl`, the mean of
-    -log w. Raises UsageError where a term needs log-probabilities that the batch does not have.
+    loss = aggregate(weight x recipe.loss + kl x KL) - entropy x mean entropy per token, where weight is the truncated old /
+    sampler (`importance_cap`; not for a recipe that `corrects_behaviour` in its own coefficient). Losses, sums and counts add
+    up over micro-batches and ranks. Metrics are the recipe's and, over tokens: `kl` to the reference, `entropy`, and `ppo_kl`,
+    the mean of -log w. Raises UsageError where a term needs log-probabilities that the batch does not have.
     """
     s = recipe.settings.loss
     loss, measured = recipe.loss(batch)
     measured = {**measured, "ppo_kl": -batch.log_ratio}
-    if s.importance_cap and not getattr(recipe, "corrects_behaviour", False):
+    if s.importance_cap and not recipe.corrects_behaviour:
         behaviour_logp = need(batch, "behaviour_logp", "loss.importance_cap")
         loss = loss * behaviour_weight(batch.old_logp, behaviour_logp, batch.mask, s.importance_cap)
     if s.kl:

@@ -2,8 +2,8 @@
 
     l_it = -sg(min(w_it, 1 + high)) A_i log pi(y_it),  averaged over all tokens
 
-No lower bound (clip_low 1), no KL. The paper tunes the upper bound and does not state it; 1 + high = 5 is ScaleRL's (arXiv 2510.13786), in
-TRL `epsilon_high=5`. On-policy the gradient is that of REINFORCE.
+No lower bound (clip_low 1), no KL. 1 + high = 5 is the bound that TRL documents after ScaleRL (arXiv 2510.13786), there written
+`epsilon_high=5`; the paper tunes it. On-policy the gradient is that of REINFORCE.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..objectives.ratios import cispo
 from ..objectives.total import Terms
-from ..recipe import Recipe, recipe
+from ..base import Recipe, recipe
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -1,15 +1,17 @@
 """Dr. GRPO, Liu et al. 2025 (arXiv 2503.20783): GRPO without its two biases. Stages credit and loss.
 
-A_i = r_i - mean r                                     not divided by the std, which favours questions that are almost always
-                                                       or almost never solved
-L = sum_i sum_t l_it / (sequences x max_tokens)        a constant, not each sequence's own length, which favours long wrong answers
+    A_i = r_i - mean r
+    L = sum_i sum_t l_it / (sequences x max_tokens)
+
+Dividing by the std favours questions that are almost always or almost never solved; dividing by each sequence's own length
+favours long wrong answers.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..recipe import Recipe, recipe
+from ..base import Recipe, recipe
 
 
 @recipe(

@@ -8,7 +8,7 @@ averaged over the tokens of a sequence, then over sequences; no KL. Every other 
 
 from __future__ import annotations
 
-from ..recipe import Recipe, recipe
+from ..base import Recipe, recipe
 
 
 @recipe("grpo", paper="arXiv:2402.03300", formula="A = (r - mean) / (std + 1e-4); token ratio clipped at .2/.2", changes=())

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..objectives.ratios import gspo
-from ..recipe import Recipe, recipe
+from ..base import Recipe, recipe
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,7 +26,7 @@ class GSPO(Recipe):
 
     @dataclass(frozen=True, kw_only=True)
     class Loss(Recipe.Loss):
-        """The paper's range (section 5.1)."""
+        """The paper's range."""
 
         clip_low: float = 3e-4
         clip_high: float = 4e-4

@@ -1,11 +1,11 @@
-"""REINFORCE++, Hu et al. 2025 (arXiv 2501.03262): advantages normalised over the tokens of the whole batch. Stages credit and loss.
+"""REINFORCE++, Hu et al. 2025 (arXiv 2501.03262): advantages normalised over all tokens of the batch. Stages credit and loss.
 
     A_it = (r_i - mean) / std over all tokens of the batch      credit.baseline none: any number of samples per prompt
     with r_i - mean of its group in place of r_i                credit.baseline mean: the paper's "w/ baseline", for reasoning
 
-and GRPO's clip, averaged over tokens. The KL, where wanted (`loss.kl`), is the paper's separate k2 term of the variant with baseline.
-The other variant subtracts it from the rewards of later tokens (`objectives.advantages.token_returns`), which needs the reference
-model's log-probabilities at the credit stage, where rows have none.
+and GRPO's clip, averaged over tokens. The KL, where wanted (`loss.kl`), is the paper's separate k2 term of the variant with
+baseline. The other variant subtracts it from the rewards of later tokens (`objectives.advantages.token_returns`), which needs
+the reference model's log-probabilities at the credit stage, where rows have none.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..objectives.advantages import advantages, whiten
-from ..recipe import Recipe, recipe
+from ..base import Recipe, recipe
 
 if TYPE_CHECKING:
     from torch import Tensor

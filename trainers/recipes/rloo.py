@@ -3,15 +3,16 @@
     A_i = r_i - mean of r_j, j != i  =  G / (G - 1) (r_i - mean r)
     L = sum_i sum_t l_it / (sequences x max_tokens)
 
-The paper's REINFORCE on whole sequences, in ratio form: at the first update on a rollout batch, where w = 1, the gradient is that of
--A log pi(y), up to the constant max_tokens; later updates have GRPO's clip, as in verl. TRL clips the ratio of the sequence instead.
+The paper's REINFORCE on whole sequences, in ratio form: at the first update on a rollout batch, where w = 1, the gradient is
+that of -A log pi(y), up to the constant max_tokens; later updates have GRPO's clip, as in verl. TRL clips the ratio of the
+sequence instead.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..recipe import Recipe, recipe
+from ..base import Recipe, recipe
 
 
 @recipe(

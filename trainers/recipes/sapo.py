@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..objectives.ratios import sapo
 from ..objectives.total import Terms
-from ..recipe import Recipe, recipe
+from ..base import Recipe, recipe
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -4,8 +4,8 @@
     phi(W) = W^k exp(lambda (1 - W)),  (k, lambda) = (2, 3) where A_i >= 0, (3, 2) elsewhere
     l_it = -sg(phi(W_i)) A_i log pi(y_it),  averaged over all tokens
 
-W is a product: it is not divided by the length. phi(1) = 1, so on-policy the gradient is that of REINFORCE; far from 1 on either side phi
-goes to 0. No clip, no KL. With `importance_cap` the truncated ratio old policy / sampler is part of W.
+W is a product: it is not divided by the length. phi(1) = 1, so on-policy the gradient is that of REINFORCE; far from 1 on
+either side phi goes to 0. No clip, no KL. With `importance_cap` the truncated ratio old policy / sampler is part of W.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from ..objectives.kernels import vespo
 from ..objectives.ratios import behaviour_weight
 from ..objectives.total import Terms, need
-from ..recipe import Recipe, recipe
+from ..base import Recipe, recipe
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -15,6 +15,7 @@ from evalsuite.errors import UsageError
 from .objectives.advantages import advantages
 from .objectives.groups import has_signal
 from .objectives.ratios import clipped
+from .objectives.total import Terms
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -55,6 +56,7 @@ class Recipe:
     paper: ClassVar[str] = ""
     formula: ClassVar[str] = ""
     changes: ClassVar[tuple[str, ...]] = ()
+    corrects_behaviour: ClassVar[bool] = False  # whether `loss.importance_cap` is part of the recipe's own coefficient
     source: ClassVar[str] = "policy"  # or "demonstrations": rows are made of texts that are there already
 
     @dataclass(frozen=True, kw_only=True)
@@ -90,17 +92,12 @@ class Recipe:
         eps: float = 1e-4
 
     @dataclass(frozen=True, kw_only=True)
-    class Loss:
-        """The surrogate, what is added to it, and how tokens are averaged."""
+    class Loss(Terms):
+        """The surrogate; what is added to it, and how tokens are averaged, is in `Terms`."""
 
         clip_low: float = 0.2
         clip_high: float = 0.2
         dual_clip: float = 0.0  # bound on the ratio where the advantage is negative; 0: none
-        aggregate: str = "sequence_mean"
-        kl: float = 0.0  # weight of the KL to the reference model
-        kl_estimator: str = "k3"
-        entropy: float = 0.0  # weight of the entropy bonus
-        importance_cap: float = 0.0  # truncated weight old / behaviour per token; 0: none
 
     @dataclass(frozen=True, kw_only=True)
     class Optim:

@@ -1,0 +1,1 @@
+"""The same verifiers in the shapes that other trainers expect."""
