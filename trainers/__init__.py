@@ -6,9 +6,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .objectives.batch import Batch as Batch
     from .base import Recipe as Recipe
     from .base import recipe as recipe
+    from .objectives.batch import Batch as Batch
     from .rows import Rollout as Rollout
     from .rows import Rows as Rows
     from .session import Setup as Setup

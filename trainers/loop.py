@@ -16,6 +16,7 @@ from torch import Tensor
 from evalsuite.errors import IncompleteError
 from evalsuite.loop import run_async
 
+from .base import Recipe
 from .collect import Collector, check_scores
 from .micro import Micro, micro_batches, padded_logprobs
 from .objectives.aggregate import Normaliser
@@ -25,7 +26,6 @@ from .objectives.total import total_loss
 from .pending import Pending, share, split
 from .policy import Policy, Scored
 from .prompts import Prompts
-from .base import Recipe
 from .report import batch_metrics
 from .rows import Rollout, Rows
 from .schedule import learning_rate

@@ -18,8 +18,8 @@ from evalsuite.models import weights
 from evalsuite.plan import Plan
 from evalsuite.runlog import RunDir, slug
 
-from .prompts import Question
 from .base import Recipe
+from .prompts import Question
 
 if TYPE_CHECKING:
     from .session import Setup

@@ -26,6 +26,7 @@ from evalsuite.verifiers.pool import default_pool
 from evalsuite.words.task import Task
 
 from . import checkpoint, rundir
+from .base import Recipe
 from .collect import Collector, Sampler, training_plan
 from .evals import Evals
 from .hf_rollouts import LiveSampler
@@ -33,7 +34,6 @@ from .journal import Journal, check_mirrors, read_scalars
 from .loop import Limits, Trainer
 from .policy import Policy, load
 from .prompts import Prompts
-from .base import Recipe
 from .rows import Rollout
 from .watch import Silent, Watch, make_watch
 

@@ -18,6 +18,7 @@ COMMANDS = {
     "compare": "is the difference between runs real? paired by question",
     "power": "how many questions and samples find a difference of a given size",
     "baseline": "keep a run as a small baseline that can be committed",
+    "train": "train a model with a recipe: verifiers as rewards",
     "gate": "pass, fail or inconclusive: a regression gate for CI",
     "tasks": "list, show, test and pin tasks",
     "reward": "verifiers as rewards for TRL, verl and OpenRLHF: prompt data sets, and a server",

@@ -60,13 +60,11 @@ def load_recipe(name: str, include: Iterable[str | Path] = ()) -> type:
         raise UsageError(f"no recipe {name!r}; {hint}")
     root, info = known[name]
     module = import_file(root, Path(info.path), "recipe")
-    base = importlib.import_module("evalsuite.trainers.recipe").Recipe
+    base = importlib.import_module("evalsuite.trainers.base").Recipe
     for value in vars(module).values():
         if isinstance(value, type) and issubclass(value, base) and vars(value).get("name") == name and value is not base:
             return value
-    raise UsageError(
-        f"recipe file {info.path}:{info.line}: {name!r} is no subclass of evalsuite.trainers.Recipe under evalsuite.trainers.recipe"
-    )
+    raise UsageError(f"recipe file {info.path}:{info.line}: {name!r} is no subclass of evalsuite.trainers.Recipe ")
 
 
 def trainers() -> ModuleType:

@@ -65,7 +65,7 @@ class Reward:
             raise UsageError(f"weights {', '.join(bad)}: finite numbers are needed")
         judged = [plan.name for plan in plans if isinstance(plan.task.verifier, ModelVerifier)]
         if judged and judge is None:
-            raise UsageError(f"{', '.join(judged)}: scored by a judge model, and none was given: add judge='openai:NAME'")
+            raise UsageError(f"{', '.join(judged)}: scored by a judge model, and none was given: add judge=MODEL, or --judge MODEL")
         if pool is not None and deadline is not None:
             raise UsageError("a pool and a deadline were given: a pool has its own deadline, leave one of them out")
         if deadline is not None and not 0 < deadline < math.inf:
@@ -84,7 +84,7 @@ class Reward:
         """
         if task is None and prompt is None and len(self.tasks) == 1:
             task = self.tasks[0]
-        if task is not None and sample_id is not None:
+        if isinstance(task, str) and sample_id is not None:
             sample = self._samples.get((task, str(sample_id)))
             if sample is not None:
                 return task, sample

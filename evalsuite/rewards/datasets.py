@@ -64,8 +64,9 @@ def write_dataset(
         raise UsageError(f"{out}: TRL reads images from Parquet only: choose a name that ends in .parquet")
     if form == "verl":
         families = {name: info.family for name, info in registry.index(include).items()}
+        tests = evaluated(plans, include)
         rows = [
-            _verl(i, pair, images, families.get(pair[0].name.partition("@")[0], ""), registry.is_train(pair[0].name, include))
+            _verl(i, pair, images, families.get(pair[0].name.partition("@")[0], ""), pair[0].name in tests)
             for i, pair in enumerate(pairs)
         ]
     elif form == "openrlhf":
@@ -104,7 +105,8 @@ def mixed(plans: Sequence[Plan], weights: Mapping[str, float], seed: int = 0) ->
 
 def evaluated(plans: Sequence[Plan], include: Sequence[str] = ()) -> list[str]:
     """The tasks whose questions `evalsuite run` evaluates: all but those that ask for a training split."""
-    return [plan.name for plan in plans if not registry.is_train(plan.name, include)]
+    known = registry.index(include)
+    return [p.name for p in plans if p.name.partition("@")[0] not in known or not registry.is_train(p.name, include)]
 
 
 def _trl(pair: Pair, plain: bool, images: bool, as_bytes: bool) -> dict[str, Any]:
@@ -119,7 +121,7 @@ def _trl(pair: Pair, plain: bool, images: bool, as_bytes: bool) -> dict[str, Any
     return row
 
 
-def _verl(index: int, pair: Pair, images: bool, family: str, train: bool) -> dict[str, Any]:
+def _verl(index: int, pair: Pair, images: bool, family: str, test: bool) -> dict[str, Any]:
     plan, sample = pair
     turns = plan.render(sample).messages
     row: dict[str, Any] = {
@@ -127,7 +129,7 @@ def _verl(index: int, pair: Pair, images: bool, family: str, train: bool) -> dic
         "prompt": _marked(turns),
         "ability": family,
         "reward_model": {"style": "rule", "ground_truth": sample.id},
-        "extra_info": {"index": index, "task": plan.name, "id": sample.id, "split": "train" if train else "test"},
+        "extra_info": {"index": index, "task": plan.name, "id": sample.id, "split": "test" if test else "train"},
     }
     if images:
         row["images"] = [{"bytes": _bytes(image)} for image in _images(turns)]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import itertools
 import random
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -42,18 +43,20 @@ def even(sample: Sample) -> bool:
 class Family:
     """Questions from `make(rng, level, **options)`, which may return None for a draw that is no good.
 
-    `options` are texts with their defaults. `held_out` says whether a question is for evaluation; the first `settled`
+    `options` are tuples of texts with their defaults, and part of the name of the random stream. `held_out` says whether a question is for evaluation; the first `settled`
     questions of seed 0 with the default options are so in any case.
     """
 
     name: str
     levels: Collection[int]
     make: Callable[..., Sample | None]
-    options: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     held_out: Callable[[Sample], bool] = even
     settled: int = SETTLED
 
-    def questions(self, level: int, size: int, seed: int, split: str, **options: str) -> Callable[[], tuple[Sample, ...]]:
+    def questions(
+        self, level: int, size: int, seed: int, split: str, **options: tuple[str, ...]
+    ) -> Callable[[], tuple[Sample, ...]]:
         """`draw` with these arguments. Raises UsageError for a level or split that does not exist and a size below 1."""
         if level not in self.levels:
             raise UsageError(
@@ -65,7 +68,7 @@ class Family:
             raise UsageError(f"{self.name}: there is no split {split!r}; the splits are {', '.join(SPLITS)}")
         return functools.partial(self.draw, level, size, seed, split, **options)
 
-    def draw(self, level: int, size: int, seed: int = 0, split: str = "test", **options: str) -> tuple[Sample, ...]:
+    def draw(self, level: int, size: int, seed: int = 0, split: str = "test", **options: tuple[str, ...]) -> tuple[Sample, ...]:
         """`size` different questions of a split.
 
         Ids read `l1-s0-0007`, or `train-l1-s0-0007`: level, seed, place. A smaller `size` gives the first questions of a
@@ -73,7 +76,7 @@ class Family:
         """
         options = {**self.options, **options}
         prefix = "" if split == "test" else f"{split}-"
-        stream = " ".join((self.name, *options.values()))
+        stream = " ".join((self.name, *itertools.chain(*options.values())))
         rng = random.Random(f"{prefix}{stream}/{level}/{seed}")  # seeded through sha512: the same on every machine and Python
         settled = self.settled if (split, seed, options) == ("test", 0, self.options) else 0
         found: dict[str, Sample] = {}

@@ -76,8 +76,8 @@ def _term(rng: random.Random, operations: int, largest: int, ops: tuple[str, ...
     return None if left is None or right is None else _join(rng.choice(ops), left, right)
 
 
-def _make(rng: random.Random, level: int, ops: str) -> Sample | None:
-    term = _term(rng, level, 99 if level < 3 else 999, tuple(ops.split()))
+def _make(rng: random.Random, level: int, ops: tuple[str, ...]) -> Sample | None:
+    term = _term(rng, level, 99 if level < 3 else 999, ops)
     return None if term is None else ask(term.text, id="", target=str(term.value))
 
 
@@ -89,7 +89,7 @@ def _operations(ops: str) -> tuple[str, ...]:
     return chosen
 
 
-FAMILY = Family("arithmetic", CHANCE, _make, options={"ops": " ".join(OPERATIONS)})
+FAMILY = Family("arithmetic", CHANCE, _make, options={"ops": OPERATIONS})
 
 
 @task("arithmetic", tags=("reasoning", "generated", "math"))
@@ -97,7 +97,7 @@ def arithmetic(level: int = 1, size: int = 200, seed: int = 0, ops: str = "+-*//
     """Integer expressions, `12 + 7 * 3` -> `33`. Generated; level = number of operations (1 to 5); `ops` picks some."""
     chosen = _operations(ops)
     return Task(
-        samples=FAMILY.questions(level, size, seed, split, ops=" ".join(chosen)),
+        samples=FAMILY.questions(level, size, seed, split, ops=chosen),
         prompt=DIRECT,
         prompts=(BOXED,),
         verifier=MathVerifier(integer=True),

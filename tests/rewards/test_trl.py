@@ -38,7 +38,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trained]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("trl")
-    demo.train(folder / "model", steps=80)
+    demo.train(folder / "model", steps=100)
     tokenizer = AutoTokenizer.from_pretrained(folder / "model")
     tokenizer.chat_template = TEMPLATE
     assert main(["reward", "dataset", TASK, "--format", "trl", "--out", str(folder / "prompts.parquet"), "-L", "8"]) == 0
@@ -59,7 +59,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trained]:
         args=GRPOConfig(
             output_dir=str(folder / "out"),
             max_steps=2,
-            temperature=1.3,
+            temperature=1.25,
             per_device_train_batch_size=16,
             num_generations=4,
             max_completion_length=LONGEST,
@@ -79,6 +79,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trained]:
         torch.set_num_threads(threads)
     tables = [pd.read_parquet(path) for path in sorted((folder / "out" / "completions").glob("*.parquet"))]
     yield Trained(
+        model=folder / "model",
         name=reward.__name__,
         rows=pd.concat(tables),
         batches=batches,
@@ -153,3 +154,31 @@ def test_trl_sees_the_name_and_which_form_is_async() -> None:
     reward = evalsuite.reward("sort_letters", "arithmetic")
     for form, is_async in ((reward, False), (reward.asynchronous, True)):
         assert (get_callable_name(form), is_async_callable(form)) == ("sort_letters+arithmetic", is_async)
+
+
+def test_rloo_trainer_calls_it_the_same_way(trained: Trained, tmp_path: Path) -> None:
+    from datasets import Dataset
+    from trl import RLOOConfig, RLOOTrainer
+
+    reward = evalsuite.reward("sort_letters", limit=4)
+    plan = reward.plans["sort_letters"]
+    trainer = RLOOTrainer(
+        model=str(trained["model"]),
+        reward_funcs=reward,
+        train_dataset=Dataset.from_list([{"prompt": plan.render(sample).plain} for sample in plan.samples]),  # no other column
+        args=RLOOConfig(
+            str(tmp_path),
+            max_steps=1,
+            logging_steps=1,
+            per_device_train_batch_size=8,
+            num_generations=4,
+            max_completion_length=1,
+            save_strategy="no",
+            report_to="none",
+            use_cpu=True,
+        ),
+    )
+    trainer.train()
+    log = next(log for log in trainer.state.log_history if "reward" in log)
+    assert log["rewards/sort_letters/truncated"] == pytest.approx(log["completions/clipped_ratio"])
+    assert log["rewards/sort_letters/mean"] == 0.0 and log["rewards/sort_letters/truncated"] > 0

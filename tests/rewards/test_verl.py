@@ -7,43 +7,39 @@ import asyncio
 import inspect
 import json
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from obedient import Obedient
 
 import evalsuite
-from evalsuite import Completion, Prompt, Score, Task, ask
+from evalsuite import Completion, Prompt, Task, ask
 from evalsuite.errors import IncompleteError, UsageError
 from evalsuite.plan import Settings, make_plans
 from evalsuite.rewards import named, verl
 from evalsuite.rewards.core import Reward
 from evalsuite.rewards.verl import compute_score, score_one
 from evalsuite.runlog import RunDir
-from evalsuite.verifiers.base import Verifier
 
 TASKS = ["sort_letters@size=8", "arithmetic@size=8"]
 COLUMNS = {"score", "acc", "pred", "outcome", "feedback", "no_answer", "truncated", "timeout"}
 
 
-@dataclass(frozen=True)
-class Broken(Verifier):
-    name = "broken"
-
-    def verify(self, sample, completion):
-        if completion.text == "bug":
-            raise KeyError("no such thing")
-        return Score(float(completion.text == sample.target), answer=completion.text or None, feedback="y" * 5000)
+TASK = Task(
+    name="obey",
+    samples=(ask("1?", id="a", target="1"), ask("2?", id="b", target="2")),
+    prompt=Prompt(name="bare"),
+    verifier=Obedient(),
+)
 
 
 @pytest.fixture(scope="module")
-def broken() -> Reward:
-    task = Task(name="broken", samples=(ask("?", id="a", target="1"),), prompt=Prompt(name="bare"), verifier=Broken())
-    return Reward(make_plans([task], Settings())[0], weights={"broken": 0.5})
+def obey() -> Reward:
+    return Reward(make_plans([TASK], Settings())[0], weights={"obey": 0.5})
 
 
-def test_every_row_has_the_same_columns_of_plain_types(broken: Reward) -> None:
+def test_every_row_has_the_same_columns_of_plain_types(obey: Reward) -> None:
     said = [
         Completion("1"),
         Completion("2"),
@@ -51,7 +47,7 @@ def test_every_row_has_the_same_columns_of_plain_types(broken: Reward) -> None:
         Completion("1", finish_reason="length"),
         Completion("x" * 100_000),
     ]
-    rows = [score_one(broken, "broken", "a", completion) for completion in said]
+    rows = [score_one(obey, "obey", "a", completion) for completion in said]
     assert [row["score"] for row in rows] == [0.5, 0.0, 0.0, 0.0, 0.0]
     assert [row["acc"] for row in rows] == [1.0, 0.0, 0.0, 0.0, 0.0]
     assert [row["truncated"] for row in rows] == [0.0, 0.0, 0.0, 1.0, 0.0]
@@ -62,11 +58,11 @@ def test_every_row_has_the_same_columns_of_plain_types(broken: Reward) -> None:
         assert all(len(value) <= 512 for value in row.values() if isinstance(value, str))
 
 
-def test_our_failure_is_an_exception_and_never_a_number(broken: Reward) -> None:
-    with pytest.raises(IncompleteError, match=r"broken a: could not be scored, and verl has no None: .*no such thing"):
-        score_one(broken, "broken", "a", Completion("bug"))
-    with pytest.raises(UsageError, match="no sample 'b'"):
-        score_one(broken, "broken", "b", Completion("1"))
+def test_our_failure_is_an_exception_and_never_a_number(obey: Reward) -> None:
+    with pytest.raises(IncompleteError, match=r"obey a: could not be scored, and verl has no None: .*own mistake"):
+        score_one(obey, "obey", "a", Completion("bug"))
+    with pytest.raises(UsageError, match="no sample 'z'"):
+        score_one(obey, "obey", "z", Completion("1"))
 
 
 def test_the_signature_is_that_of_verl() -> None:
@@ -158,7 +154,6 @@ def _batch(folder: Path, rows: list[tuple[str, str, str, str]], agent_loop: bool
     import numpy as np
     import torch
     from transformers import AutoTokenizer
-
     from verl import DataProto
 
     tokenizer = AutoTokenizer.from_pretrained(folder)
@@ -244,7 +239,6 @@ def test_the_manager_sees_how_a_response_ended(configured: Any, tokenizer_folder
 def test_the_reward_loop_of_ray_workers(configured: Any, tokenizer_folder: Path, tmp_path: Path, overrides: list[str]) -> None:
     """RewardLoopManager: tensors, columns and validation metrics as verl makes them, and an error that stops the run."""
     import ray
-
     from verl.experimental.reward_loop.reward_loop import RewardLoopManager
     from verl.trainer.ppo.metric_utils import process_validation_metrics
 

@@ -158,7 +158,10 @@ def test_several_tasks_in_a_file(tmp_path: Path) -> None:
         ({"task": "other", "id": "a", "text": "x"}, "its task 'other' is not among sums"),
         ({"prompt": "5 + 5?", "completion": "\\boxed{10}"}, r"the prompt '5 \+ 5\?' is that of no question"),
         ({"completion": "\\boxed{4}"}, 'a row without "id" needs a "prompt"'),
-        ({"prompt": [{"role": "system", "content": "x"}], "completion": "\\boxed{4}"}, ".*or messages with a user turn of text"),
+        (
+            {"prompt": [{"role": "system", "content": "x"}], "completion": "\\boxed{4}"},
+            ".*or messages with a user turn of text",
+        ),
         ({"id": "a"}, 'a row needs "text", "completion" or "messages"; this one has id'),
         ({"id": "a", "text": ""}, "text is neither a text nor messages"),
         ({"id": "a", "completion": 4}, "completion is neither"),

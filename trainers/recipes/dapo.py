@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 from evalsuite.errors import UsageError
 
-from ..objectives.lengths import overlong
 from ..base import Recipe, recipe
+from ..objectives.lengths import overlong
 
 if TYPE_CHECKING:
     from torch import Tensor

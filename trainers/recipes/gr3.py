@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from evalsuite.errors import UsageError
 
-from ..objectives.lengths import constraint_met, gr3, greatest, saturated
 from ..base import Recipe, recipe
+from ..objectives.lengths import constraint_met, gr3, greatest, saturated
 
 if TYPE_CHECKING:
     from torch import Tensor

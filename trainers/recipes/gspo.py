@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..objectives.ratios import gspo
 from ..base import Recipe, recipe
+from ..objectives.ratios import gspo
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 
 from evalsuite.errors import UsageError
 
+from ..base import Recipe, recipe
 from ..objectives.groups import group_stats
 from ..objectives.passk import best_of, marginal, subset_advantages
-from ..base import Recipe, recipe
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -13,8 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..objectives.advantages import advantages, whiten
 from ..base import Recipe, recipe
+from ..objectives.advantages import advantages, whiten
 
 if TYPE_CHECKING:
     from torch import Tensor

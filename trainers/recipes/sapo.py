@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..base import Recipe, recipe
 from ..objectives.ratios import sapo
 from ..objectives.total import Terms
-from ..base import Recipe, recipe
 
 if TYPE_CHECKING:
     from torch import Tensor

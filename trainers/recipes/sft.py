@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 from evalsuite.errors import UsageError
 
+from ..base import Recipe, recipe
 from ..demos import check_source
 from ..objectives.total import Terms
-from ..base import Recipe, recipe
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -15,8 +15,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..objectives.ranks import rank_advantages
 from ..base import Recipe, recipe
+from ..objectives.ranks import rank_advantages
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -13,10 +13,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..base import Recipe, recipe
 from ..objectives.kernels import vespo
 from ..objectives.ratios import behaviour_weight
 from ..objectives.total import Terms, need
-from ..base import Recipe, recipe
 
 if TYPE_CHECKING:
     from torch import Tensor
