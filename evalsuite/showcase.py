@@ -14,11 +14,13 @@ from typing import Any
 
 from evalsuite import demo
 from evalsuite.comparison.many import Comparison
+from evalsuite.errors import IncompleteError
 from evalsuite.evaluate import RUNS, run
 from evalsuite.files import write_atomically
 from evalsuite.models import load
 from evalsuite.plan import Settings, make_plans
 from evalsuite.registry.recipes import trainers
+from evalsuite.table import markdown
 
 TRAIN = "sort_letters@split=train:size=3000"
 TEST = "sort_letters"
@@ -44,24 +46,76 @@ def arms(flawed: Path) -> tuple[Arm, ...]:
     """RL and its controls; `flawed` holds the flawed teacher's answers."""
     return (
         Arm("dapo", "dapo", SAMPLED, "RL: reward 1 where the verifier finds the answer right, else 0"),
-        Arm("flawed", "sft", {**IMITATED, "rollout.demos": str(flawed), "rollout.verify": False}, "more of the same flawed teacher"),
+        Arm(
+            "flawed",
+            "sft",
+            {**IMITATED, "rollout.demos": str(flawed), "rollout.verify": False},
+            "more of the same flawed teacher",
+        ),
         Arm("labels", "sft", {**IMITATED, "rollout.demos": "solutions"}, "right answers to imitate"),
         Arm("coin", "random_reward", SAMPLED, "RL on coin tosses"),
     )
 
 
-def showcase(model: Path, steps: int = 50, seed: int = 0, runs: Path = RUNS, output: Path | None = None) -> Comparison:
+@dataclass(frozen=True)
+class Showcase:
+    """The model and what became of it: `comparison` has the model first and the arms in order; `trained` are their folders."""
+
+    comparison: Comparison
+    arms: tuple[Arm, ...]
+    trained: Mapping[str, Path]
+    steps: int
+
+    def __str__(self) -> str:
+        rows = []
+        for i, (name, says) in enumerate([("demo", "the model"), *((arm.name, arm.says) for arm in self.arms)]):
+            avg, best = self._shown(i, "avg"), self._shown(i, "pass@8")
+            rows.append([f"`{name}`", *avg, best[0], says])
+        table = markdown(
+            ["run", "avg@8", "against `demo`", "pass@8", "what it is"], rows, right=("avg@8", "against `demo`", "pass@8")
+        )
+        return f"{table}\n\n{self.verdict()}"
+
+    def _shown(self, run: int, metric: str) -> tuple[str, str]:
+        """The value of a run, and its difference to the model with a 95 % interval, both in points."""
+        difference = self._difference(max(run, 1), metric)
+        if run == 0:
+            return f"{100 * difference.mean_a:.1f}", ""
+        low, high = 100 * difference.low, 100 * difference.high
+        return f"{100 * difference.mean_b:.1f}", f"{100 * difference.value:+.1f} [{low:+.1f}, {high:+.1f}]"
+
+    def _difference(self, run: int, metric: str) -> Any:
+        (found,) = (row for row in self.comparison.contrasts[run - 1].rows if row.metric.startswith(metric))
+        return found.difference
+
+    def verdict(self) -> str:
+        """What the comparison shows, and no more."""
+        gain, sharper = self._difference(1, "avg"), self._difference(2, "avg")
+        real = "a real gain" if gain.low > 0 else "no gain that can be told from chance" if gain.high > 0 else "a real loss"
+        part = max(0.0, sharper.value) / gain.value if gain.value > 0 else 0.0
+        return (
+            f"{self.steps} steps of RL on the verifier's rewards: {100 * gain.value:+.1f} points, {real} on questions that no run was "
+            f"trained on. Imitating the flawed teacher for as many steps gives {100 * sharper.value:+.1f} points ({part:.0%} of it): "
+            "that part needs no verifier. One seed and one small model: how large such a gain is elsewhere is not shown here."
+        )
+
+
+def showcase(
+    model: Path, steps: int = 50, seed: int = 0, runs: Path = RUNS, output: Path | None = None, watch: Any = None
+) -> Showcase:
     """Train every arm from `model`, evaluate all, and compare them with the model question by question.
 
-    The same call goes on where an earlier one stopped. Raises as `evalsuite.trainers.train` and `evalsuite.run` do.
+    The same call goes on where an earlier one stopped. `output` is where training runs go, `watch` what they report to. Raises as
+    `evalsuite.trainers.train` and `evalsuite.run` do.
     """
     from evalsuite.api import compare
 
     library = trainers()
-    flawed = _flawed_answers(model, seed)
+    chosen = arms(_flawed_answers(model, seed))
     found = [_evaluate(model, "demo", seed, runs)]
-    for arm in arms(flawed):
-        trained = library.train(
+    trained = {}
+    for arm in chosen:
+        made = library.train(
             arm.recipe,
             str(model),
             TRAIN,
@@ -69,10 +123,13 @@ def showcase(model: Path, steps: int = 50, seed: int = 0, runs: Path = RUNS, out
             steps=steps,
             seed=seed,
             save_every=steps,
-            **({"output": output} if output else {}),
+            output=output or library.RUNS,
+            watch=watch,
         )
-        found.append(_evaluate(trained.checkpoint, arm.name, seed, runs))
-    return compare(*found, metrics=("avg", "pass@8"), tasks=[TEST], moved=0)
+        trained[arm.name] = made.path
+        found.append(_evaluate(made.checkpoint, arm.name, seed, runs))
+    comparison = compare(*found, metrics=("avg", "pass@8"), tasks=[TEST], moved=0)
+    return Showcase(comparison, chosen, trained, steps)
 
 
 def _evaluate(checkpoint: Path, name: str, seed: int, runs: Path) -> Path:
@@ -80,8 +137,6 @@ def _evaluate(checkpoint: Path, name: str, seed: int, runs: Path) -> Path:
     model.name = name
     result = run(model, TEST, repeats=REPEATS, seed=seed, output=runs)
     if result.exit_code:
-        from evalsuite.errors import IncompleteError
-
         raise IncompleteError(f"the evaluation of {name} is incomplete: {result.stopped or result.path}")
     return Path(result.path)
 

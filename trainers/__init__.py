@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .objectives.batch import Batch as Batch
     from .rows import Rollout as Rollout
     from .rows import Rows as Rows
+    from .session import RUNS as RUNS
     from .session import Setup as Setup
     from .session import TrainResult as TrainResult
     from .session import train as train
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 # Public name -> module. Imported on first use: listing recipes pulls in no torch.
 _PUBLIC = {
     "Batch": "objectives.batch",
+    "RUNS": "session",
     "Recipe": "base",
     "Rollout": "rows",
     "Rows": "rows",

@@ -12,8 +12,8 @@ from evalsuite import Request, Score
 from evalsuite.errors import IncompleteError, RequestError
 from evalsuite.models.base import Model
 from evalsuite.plan import Plan
+from evalsuite.rewards._judge import JudgeThread
 from evalsuite.verifiers.base import ModelVerifier
-from evalsuite.verifiers.judging import ReplyCache, judge_items
 from evalsuite.verifiers.pool import Pool
 from evalsuite.words.completion import Sampling, sample_seed
 
@@ -47,12 +47,12 @@ class Sampler(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Collector:
-    """Asks the sampler and scores the answers; `judge` is for tasks whose verifier needs a model."""
+    """Asks the sampler and scores the answers; `judge` is for tasks whose verifier needs a model, on a loop of its own that outlives
+    a rollout batch, as its connections do."""
 
     sampler: Sampler
     pool: Pool
-    judge: Model | None = None
-    replies: ReplyCache = dataclasses.field(default_factory=ReplyCache)
+    judge: JudgeThread | None = None
 
     async def collect(
         self,
@@ -107,7 +107,7 @@ class Collector:
     async def _score(self, plan: Plan, items: dict[int, Any]) -> dict[int, Score]:
         verifier = plan.task.verifier
         if isinstance(verifier, ModelVerifier) and self.judge is not None:
-            return await judge_items(verifier, items, self.judge, self.pool, cache=self.replies)
+            return await asyncio.to_thread(self.judge.score, verifier, items, self.pool)
         return await asyncio.to_thread(self.pool.score, verifier, items)
 
 

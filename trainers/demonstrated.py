@@ -2,46 +2,45 @@
 
 from __future__ import annotations
 
+import functools
 import random
 from collections.abc import Sequence
-from typing import Any
 
 from evalsuite import Completion, Score
 from evalsuite.models.loading import Checkpoint
 from evalsuite.plan import Plan
 
-from .base import Recipe
 from .collect import Sampler
-from .demos import Demo, demonstrations
+from .demos import Demo
 from .rows import Rollout
 
 
 class Demonstrated:
     """An endless stream of demonstrations, shuffled anew in every epoch. Stateless: batch `b` of `n` is the same at any time."""
 
-    def __init__(self, recipe: Recipe, plans: Sequence[Plan], sampler: Sampler, source: Checkpoint, seed: int) -> None:
-        s: Any = recipe.settings.rollout
-        found = demonstrations(plans, s.demos, per_prompt=s.per_prompt, seed=seed, verify=s.verify)
-        self.note = str(found)
-        self._demos, self._seed = found.demos, seed
+    def __init__(self, demos: Sequence[Demo], plans: Sequence[Plan], sampler: Sampler, source: Checkpoint, seed: int) -> None:
+        self._demos, self._seed = demos, seed
         self._plans = {plan.name: plan for plan in plans}
         self._sampler, self._source = sampler, source
+        self._chat = bool(sampler.model.identity().get("chat"))
+        self._order = functools.lru_cache(maxsize=2)(self._permutation)
 
     def rollouts(self, n: int, batch: int) -> list[Rollout]:
         """Batch number `batch` of `n` demonstrations, each a group of its own."""
         places = range(n * batch, n * (batch + 1))
-        return [self._rollout(place, self._demos[self._order(place)]) for place in places]
+        total = len(self._demos)
+        return [self._rollout(place, self._demos[self._order(place // total)[place % total]]) for place in places]
 
-    def _order(self, place: int) -> int:
-        epoch, i = divmod(place, len(self._demos))
-        return random.Random(f"{self._seed}/{epoch}").sample(range(len(self._demos)), len(self._demos))[i]
+    def _permutation(self, epoch: int) -> list[int]:
+        return random.Random(f"{self._seed}/{epoch}").sample(range(len(self._demos)), len(self._demos))
 
     def _rollout(self, group: int, demo: Demo) -> Rollout:
         """The prompt as the model will be asked, the text's tokens, and the end token that it must learn to write."""
         plan, tokenizer = self._plans[demo.task], self._source.tokenizer
         request = plan.request(demo.sample, [0])
         end = tokenizer.eos_token_id
-        ids = tokenizer(demo.gap + demo.text, add_special_tokens=False)["input_ids"]
+        text = demo.text if self._chat else demo.gap + demo.text  # a chat template ends where the answer begins
+        ids = tokenizer(text, add_special_tokens=False)["input_ids"]
         tokens = (*ids, end) if end is not None else tuple(ids)
         return Rollout(
             task=demo.task,

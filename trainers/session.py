@@ -19,6 +19,7 @@ from evalsuite.models.base import Model
 from evalsuite.models.loading import Checkpoint
 from evalsuite.plan import Plan, Settings, confirm_unsafe_code, make_plans, prepare
 from evalsuite.progress import make_progress
+from evalsuite.rewards._judge import JudgeThread
 from evalsuite.runlog import RunDir
 from evalsuite.sources import Where
 from evalsuite.verifiers.base import ModelVerifier
@@ -189,7 +190,7 @@ class _Session:
         self.accelerator = accelerator
         set_seed(seed, device_specific=True)
         self.source = Checkpoint(folder=folder)
-        self.notes: list[str] = []
+        self.notes = [_same_questions(plan) for plan in plans if _is_evaluated(plan)]
         module = load(folder, dtype=setup.dtype, lora=setup.lora, gradient_checkpointing=setup.gradient_checkpointing)
         module.to(self.accelerator.device).train()
         self.module = module
@@ -201,6 +202,7 @@ class _Session:
             share=not setup.gradient_checkpointing,
         )
         self.sampler = self._sampler(setup)
+        self.judge = JudgeThread(judge) if judge is not None else None
         prompts = Prompts(plans, seed)
         demonstrated = method.source == "demonstrations"
         vocabulary = module.get_input_embeddings().weight.shape[0]
@@ -208,7 +210,7 @@ class _Session:
             method,
             policy,
             prompts,
-            None if demonstrated else Collector(self.sampler, default_pool(), judge),
+            None if demonstrated else Collector(self.sampler, default_pool(), self.judge),
             self.accelerator,
             Limits(steps=steps, micro_tokens=setup.micro_tokens or max(1024, LOGITS // vocabulary), max_errors=max_errors),
             pad=self.source.tokenizer.pad_token_id or 0,
@@ -223,6 +225,8 @@ class _Session:
 
     def __exit__(self, *_: object) -> None:
         self.sampler.close()
+        if self.judge is not None:
+            self.judge.close()
         for tracker in self.accelerator.trackers:  # end_training would also end the process group, which the next seed needs
             tracker.finish()
 
@@ -307,11 +311,19 @@ class _Session:
         return make_sampler(kind, url, self.folder, setup.dtype)
 
     def _demonstrations(self, plans: Sequence[Plan], seed: int) -> Callable[[int, int], list[Rollout]]:
-        from .demonstrated import Demonstrated
+        """What the first process found and verified, for all: a deadline that only one of them misses must not part them."""
+        from accelerate.utils import broadcast_object_list
 
-        found = Demonstrated(self.method, plans, self.sampler, self.source, seed)
-        self.notes.append(found.note)
-        return found.rollouts
+        from .demonstrated import Demonstrated
+        from .demos import demonstrations
+
+        s = self.method.settings.rollout
+        found: list[Any] = [None]
+        if self.accelerator.is_main_process:
+            found = [demonstrations(plans, s.demos, per_prompt=s.per_prompt, seed=seed, verify=s.verify)]
+        (found,) = broadcast_object_list(found)
+        self.notes.append(str(found))
+        return Demonstrated(found.demos, plans, self.sampler, self.source, seed).rollouts
 
     def _export(self) -> Path:
         """The present weights, for a sampler in another process or engine."""
@@ -363,3 +375,16 @@ def _need_judge(plans: Sequence[Plan], judge: Model | None) -> None:
     names = [plan.name for plan in plans if isinstance(plan.task.verifier, ModelVerifier)]
     if names and judge is None:
         raise UsageError(f"{', '.join(names)}: scored by a judge model, and none was given. Add --judge MODEL")
+
+
+def _is_evaluated(plan: Plan) -> bool:
+    """Whether these are the questions that `evalsuite run` scores; a file of the user's own is nobody's benchmark."""
+    from evalsuite.registry import index, is_train
+    from evalsuite.registry.filetask import is_file_spec
+
+    known = not is_file_spec(plan.name) and plan.name.partition("@")[0] in index()
+    return known and not is_train(plan.name)
+
+
+def _same_questions(plan: Plan) -> str:
+    return f"note: {plan.name}: these are the questions that `evalsuite run` scores; what they say after this is no benchmark"

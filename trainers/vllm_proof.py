@@ -1,4 +1,4 @@
-"""Proof that a vLLM engine computes with the weights of a folder, by vLLM's own checksums of its tensors."""
+"""Proof that a vLLM engine has loaded the weights of a folder, by vLLM's own checksums of its tensors."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from evalsuite.models import weights
 from evalsuite.models.vllm import VLLMModel
 from evalsuite.words.completion import Completion, Request
 
-from .vllm_sampler import EngineSampler, check_untruncated
+from .vllm_sampler import EngineSampler, check_reloads, check_untruncated
 from .vllm_server import Server, ServerModel
 
 LOGPROBS = "processed_logprobs"
@@ -63,6 +63,7 @@ class VLLMSampler(EngineSampler):
         self._sleeps = engine.setdefault("enable_sleep_mode", _can_sleep())
         self._folder, self._timeout = weights.locate(folder), timeout
         self.model = LiveModel(self._folder, chat=chat, **engine)
+        check_reloads(self._folder, _platform().device_type)
 
     def _start(self) -> None:
         self._proves = self.model.command(_has_checksums)
@@ -118,6 +119,7 @@ class VLLMServerSampler(EngineSampler):
             ) from error
         if mode != LOGPROBS:
             raise UsageError(f"{self._server.url} gives {mode}: start it with --logprobs-mode {LOGPROBS}")
+        check_reloads(self._folder, str(told["vllm_config"].get("device_config", {}).get("device")))
         self._version: str | None = None
         self.model = ServerModel(self._server, name, self._folder, context, chat)
 
@@ -176,8 +178,11 @@ async def _has_checksums(engine: Any) -> bool:
 
 
 def _can_sleep() -> bool:
-    if importlib.util.find_spec("vllm") is None:
-        return False  # the model will say so
+    # Where vllm is missing, the model will say so.
+    return importlib.util.find_spec("vllm") is not None and bool(_platform().is_sleep_mode_available())
+
+
+def _platform() -> Any:
     from vllm.platforms import current_platform
 
-    return bool(current_platform.is_sleep_mode_available())
+    return current_platform

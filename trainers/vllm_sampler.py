@@ -10,6 +10,7 @@ from typing import Protocol
 
 from evalsuite.errors import EvalsuiteError, UnavailableError, UsageError
 from evalsuite.models.base import Model
+from evalsuite.models.loading import Checkpoint
 from evalsuite.words.completion import Request, Sampling
 
 from .vllm_proof import WeightProof
@@ -41,13 +42,24 @@ def check_untruncated(sampling: Sampling) -> None:
         raise UsageError("rollouts need a temperature above 0: greedy samples of a prompt are all the same")
 
 
+def check_reloads(folder: Path, device: str) -> None:
+    """Raise UnavailableError for an engine that is known not to take up all the weights it is given.
+
+    On a CPU vLLM 0.32 computes with a packed copy of the output layer, which a load renews only where the checkpoint has
+    a tensor of that name: one tied to the input embeddings keeps its first values, without a word.
+    """
+    if device == "cpu" and getattr(Checkpoint(folder=folder).config, "tie_word_embeddings", False):
+        raise UnavailableError(f"{folder}: vllm on a CPU cannot renew tied output embeddings; use --rollouts hf, or a GPU")
+
+
 class EngineSampler(ABC):
     """What both have in common: the order of commands, and that a model with doubtful weights answers nothing.
 
     A request with `logprobs` is a rollout and has to pass `check_untruncated`; one without may be sampled in any way.
 
     `verified` becomes True once an update was seen to arrive (`WeightProof`): until then each is checked, later ones rely
-    on vLLM's word. It stays None with a vLLM that has no checksums of its weights (0.32 has).
+    on vLLM's word. It stays None with a vLLM that has no checksums of its weights (0.32 has). What an engine derives from
+    its weights may be stale even so: the log-probabilities that it gives and those of the policy have to agree.
     """
 
     model: RolloutModel
@@ -62,6 +74,9 @@ class EngineSampler(ABC):
     def prompt_ids(self, request: Request) -> tuple[int, ...]:
         """The token ids that the engine reads for this request."""
         return self.model.prompt_ids(request)
+
+    def expect(self, requests: int) -> None:  # noqa: B027 - not abstract: nothing is to be done
+        """The engine batches by itself."""
 
     def wake(self) -> None:
         """Be ready to generate: start, or take the GPU's memory back. Raises UnavailableError where that fails."""

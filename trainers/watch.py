@@ -18,6 +18,7 @@ SHOWN = (
     ("entropy", "entropy"),
 )
 SUMMARISED = (
+    "loss",
     "score",
     "reward",
     "frac_reward_zero_std",

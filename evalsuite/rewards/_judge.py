@@ -45,10 +45,18 @@ class JudgeThread:
             loop, self._loop = self._loop, None
             if loop is None or self._pid != os.getpid():
                 return
-            asyncio.run_coroutine_threadsafe(self.model.close(), loop).result()
+            asyncio.run_coroutine_threadsafe(self._end(), loop).result()
             loop.call_soon_threadsafe(loop.stop)
             self._thread.join()
             loop.close()
+
+    async def _end(self) -> None:
+        """Cancel what is under way, so that whoever waits for it is told, and release the judge."""
+        under_way = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
+        await self.model.close()
 
     def _running(self) -> asyncio.AbstractEventLoop:
         with self._lock:

@@ -65,7 +65,9 @@ class Reward:
             raise UsageError(f"weights {', '.join(bad)}: finite numbers are needed")
         judged = [plan.name for plan in plans if isinstance(plan.task.verifier, ModelVerifier)]
         if judged and judge is None:
-            raise UsageError(f"{', '.join(judged)}: scored by a judge model, and none was given: add judge=MODEL, or --judge MODEL")
+            raise UsageError(
+                f"{', '.join(judged)}: scored by a judge model, and none was given: add judge=MODEL, or --judge MODEL"
+            )
         if pool is not None and deadline is not None:
             raise UsageError("a pool and a deadline were given: a pool has its own deadline, leave one of them out")
         if deadline is not None and not 0 < deadline < math.inf:

@@ -1,9 +1,16 @@
-"""Rewards over HTTP: `POST /score` for anyone, `POST /openrlhf` for OpenRLHF's remote reward, `GET /health`, `GET /tasks`.
+"""Rewards over HTTP, for anyone and for OpenRLHF's remote reward. Bodies are JSON.
 
-Bodies are JSON objects of at most 64 MiB. What an item does is its Score and never an HTTP error. A status other than 200 comes with
-`{"error": MESSAGE}`: 400 for a request that is not one, 413 for a body that is too large, 503 for what is not there (a
-judge, worker processes) and, to OpenRLHF, for a row that could not be scored, since it has no `null`. There is no
-authentication: whoever reaches the port can ask for rewards.
+    POST /score      {"items": [{"task", "id", "text", "key"?, "finish_reason"?, "prompt"?}, ...]}
+                     {"scores": [{"key", "reward", "outcome", "answer", "feedback", "parts", "seconds"}, ...]}, in order
+    POST /openrlhf   as `evalsuite.rewards.openrlhf.score_batch`
+    GET /health      {"status": "ok"}
+    GET /tasks       {"tasks": [NAME, ...]}
+
+What an item does is its Score and never an HTTP error: `reward` is null where a verifier of ours failed. `prompt` (a text, or
+messages) stands in for task and id where it is exactly that of one question, and tells as a text whether it opened a thought.
+A status other than 200 comes with `{"error": MESSAGE}`: 400 for a request that is not as above, 413 for a body of more than
+64 MiB, 503 for what is not there (a judge, worker processes) and, to OpenRLHF, for a row that could not be scored, since
+it has no null. There is no authentication: whoever reaches the port can ask for rewards.
 """
 
 from __future__ import annotations
@@ -144,8 +151,10 @@ def _item(reward: Reward, row: Any) -> tuple[str, str, Completion]:
     if row.get("text") is None:
         raise UsageError('"text", the completion, is missing')
     prompt = row.get("prompt")
-    if isinstance(prompt, list) and not all(isinstance(m, dict) and isinstance(m.get("content"), str) for m in prompt):
-        raise UsageError('a message of "prompt" is {"role": ..., "content": TEXT}')
+    if isinstance(prompt, list) and not all(
+        isinstance(m, dict) and isinstance(m.get("role"), str) and isinstance(m.get("content"), str) for m in prompt
+    ):
+        raise UsageError('a message of "prompt" is {"role": TEXT, "content": TEXT}')
     task, sample = reward.find(row.get("task"), row.get("id"), prompt)
     opened = isinstance(prompt, str) and prompt.rstrip().endswith(OPENERS)
     return task, sample.id, Completion(text=row["text"], finish_reason=row.get("finish_reason"), opened=opened)

@@ -182,6 +182,8 @@ def test_the_question_is_found_by_its_prompt_and_a_cut_off_answer_is_worth_nothi
         ({"items": [{"task": "obey", "id": "a", "text": "1", "finish_reason": 1}]}, "item 0: finish_reason must"),
         ({"items": [{"prompt": {"role": "user"}, "text": "1"}]}, "item 0: prompt must be a text or a list"),
         ({"items": [{"prompt": ["1?"], "text": "1"}]}, "item 0: a message of"),
+        ({"items": [{"prompt": [{"role": [], "content": "1?"}], "text": "1"}]}, "item 0: a message of"),
+        ({"items": [{"prompt": [], "text": "1"}]}, "item 0: "),
         ({"items": [{"task": "obey", "id": "a", "text": "1"}, {"task": "nope", "id": "a", "text": "1"}]}, "item 1: .*'nope'.* are obey"),
         ({"items": [{"task": "obey", "id": "z", "text": "1"}]}, "item 0: .* no sample 'z'"),
     ],

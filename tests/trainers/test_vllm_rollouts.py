@@ -29,7 +29,7 @@ safetensors = pytest.importorskip("safetensors.torch")
 from evalsuite.errors import RequestError, UnavailableError, UsageError  # noqa: E402
 from evalsuite.trainers.vllm_proof import WeightProof  # noqa: E402
 from evalsuite.trainers.vllm_rollouts import VLLMSampler, VLLMServerSampler, make_sampler  # noqa: E402
-from evalsuite.trainers.vllm_sampler import check_untruncated  # noqa: E402
+from evalsuite.trainers.vllm_sampler import check_reloads, check_untruncated  # noqa: E402
 from evalsuite.words.completion import Request, Sampling  # noqa: E402
 from evalsuite.words.sample import Message  # noqa: E402
 
@@ -142,7 +142,7 @@ def vllm(monkeypatch: pytest.MonkeyPatch) -> type[Engine]:
     arguments = types.SimpleNamespace
     module("vllm", AsyncEngineArgs=arguments, AsyncLLMEngine=start, SamplingParams=arguments, __version__="0.32.0", __path__=[])
     module("vllm.sampling_params", RequestOutputKind=types.SimpleNamespace(FINAL_ONLY="final", DELTA="delta"))
-    module("vllm.platforms", current_platform=types.SimpleNamespace(is_sleep_mode_available=lambda: True))
+    module("vllm.platforms", current_platform=types.SimpleNamespace(is_sleep_mode_available=lambda: True, device_type="cuda"))
     return Engine
 
 
@@ -282,6 +282,20 @@ class TestInProcess:
         with pytest.raises(UsageError, match="sglang"):
             make_sampler("sglang", "", folders[0], "bfloat16")
 
+    def test_a_cpu_does_not_renew_tied_embeddings(self, folders: tuple[Path, Path], vllm: type[Engine]) -> None:
+        assert json.loads((folders[0] / "config.json").read_text())["tie_word_embeddings"]
+        check_reloads(folders[0], "cuda")
+        sys.modules["vllm.platforms"].current_platform.device_type = "cpu"
+        with pytest.raises(UnavailableError, match="tied"):
+            VLLMSampler(folders[0])
+        untie(folders[0])
+        VLLMSampler(folders[0]).close()
+
+
+def untie(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"tie_word_embeddings": False}))
+
 
 class Served:
     """`vllm serve` with its development endpoints over an `Engine`."""
@@ -292,6 +306,7 @@ class Served:
         self.engine = Engine(types.SimpleNamespace(model=folder), tokenizer())
         self.settings: dict[str, Any] = {"logprobs_mode": "processed_logprobs", "enable_sleep_mode": True}
         self.absent: set[str] = set()
+        self.device = "cuda"
         self.asked: list[dict[str, Any]] = []
         self.choice: dict[str, Any] = {}
         served = self
@@ -330,7 +345,7 @@ class Served:
             case "/v1/models":
                 return {"data": [{"id": "policy", "max_model_len": 64}]}
             case "/server_info":
-                return {"vllm_config": {"model_config": self.settings}}
+                return {"vllm_config": {"model_config": self.settings, "device_config": {"device": self.device}}}
             case "/is_sleeping":
                 return {"is_sleeping": run(engine.is_sleeping())}
             case "/sleep":
@@ -475,6 +490,9 @@ class TestServer:
         assert sampler.verified is None and served.engine.folder == folders[1]
 
     def test_servers_that_will_not_do(self, served: Served, folders: tuple[Path, Path]) -> None:
+        served.device = "cpu"
+        with pytest.raises(UnavailableError, match="tied"):
+            VLLMServerSampler(served.url, folders[0])
         served.settings["logprobs_mode"] = "raw_logprobs"
         with pytest.raises(UsageError, match="--logprobs-mode processed_logprobs"):
             VLLMServerSampler(served.url, folders[0])
@@ -503,7 +521,9 @@ def test_the_real_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype:
     models = []
     for seed, name in enumerate(("first", "second")):
         torch.manual_seed(seed)
-        module = AutoModelForCausalLM.from_config(Qwen3Config(vocab_size=len(characters), **size, **heads))
+        module = AutoModelForCausalLM.from_config(
+            Qwen3Config(vocab_size=len(characters), tie_word_embeddings=False, **size, **heads)
+        )
         with torch.no_grad():
             module.lm_head.weight.mul_(4)
             for weight in module.parameters():
