@@ -101,6 +101,19 @@ def test_tasks_import_the_library_absolutely_and_siblings_relatively(path: Path)
         assert not name.startswith(("evalsuite.tasks", "evalsuite.cli")), f"{path.name} imports {name}"
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "trainers").rglob("*.py")), ids=lambda p: str(p.relative_to(ROOT)))
+def test_trainers_stand_on_the_library_and_below_the_command_line(path: Path) -> None:
+    objective = path.parent.name == "objectives"
+    for name in imported(path):
+        assert not name.startswith(("trainers", "evalsuite.trainers", "evalsuite.cli", "evalsuite.gate")), (
+            f"{path.name}: {name}"
+        )
+        if objective and not name.startswith((".", "evalsuite.errors")):
+            assert name.split(".")[0] in sys.stdlib_module_names | {"torch"}, (
+                f"{path.name} is no pure function of tensors: {name}"
+            )
+
+
 def test_a_task_type_is_no_dependency_but_an_import_in_a_function_is(tmp_path: Path) -> None:
     file = tmp_path / "probe.py"
     file.write_text(

@@ -59,7 +59,7 @@ def test_an_ordinary_checkpoint(tmp_path: Path, capsys: pytest.CaptureFixture[st
     command.configure(parser)
     threads, state = torch.get_num_threads(), torch.random.get_rng_state()
     out = tmp_path / "nested" / "demo"
-    assert command.main(parser.parse_args(["--out", str(out), "--steps", "4"])) == 0
+    assert command.main(parser.parse_args(["--out", str(out), "--steps", "4", "--rl-steps", "0"])) == 0
     assert torch.get_num_threads() == threads and torch.equal(torch.random.get_rng_state(), state)
     printed = capsys.readouterr()
     assert f"evalsuite run --model {out} --tasks sort_letters,arithmetic -n 8" in printed.out

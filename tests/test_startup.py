@@ -10,7 +10,7 @@ import pytest
 
 HEAVY = {
     "PIL", "accelerate", "aiohttp", "asyncio", "datasets", "huggingface_hub", "langdetect", "latex2sympy2_extended", "lm_eval",
-    "math_verify", "numpy", "orjson", "pandas", "pyarrow", "rich", "scipy", "sympy", "tokenizers", "torch", "transformers", "vllm",
+    "math_verify", "numpy", "orjson", "pandas", "pyarrow", "rich", "scipy", "sympy", "tokenizers", "torch", "transformers", "trl", "verl", "vllm",
 }  # fmt: skip
 
 
@@ -39,6 +39,8 @@ print(json.dumps(sorted({{name.split(".")[0] for name in set(sys.modules) - befo
         "from evalsuite.cli import main; main(['--help'])",
         "from evalsuite.cli import main; assert main(['tasks', 'list']) == 0",
         "from evalsuite.cli import main; main(['run', '--help'])",
+        "from evalsuite.cli import main; main(['train', '--help'])",
+        "from evalsuite.cli import main; assert main(['train', '--list']) == 0",
     ],
 )
 def test_nothing_heavy_is_imported(code: str) -> None:

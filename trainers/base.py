@@ -8,7 +8,7 @@ import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from evalsuite.errors import UsageError
 
@@ -86,8 +86,8 @@ class Recipe:
     class Credit:
         """Advantage from reward; the values are those of `objectives.advantages.advantages`."""
 
-        baseline: str = "mean"
-        scale: str = "group"
+        baseline: Literal["mean", "none", "leave_one_out", "batch"] = "mean"
+        scale: Literal["group", "batch", "none"] = "group"
         ddof: int = 1
         eps: float = 1e-4
 
@@ -108,7 +108,7 @@ class Recipe:
         eps: float = 1e-8
         weight_decay: float = 0.0
         warmup: int = 0  # steps
-        schedule: str = "constant"  # or linear, cosine: to 0 at the last step
+        schedule: Literal["constant", "linear", "cosine"] = "constant"  # the others fall to 0 at the last step
         max_norm: float = 1.0  # gradient clipping
 
     def __init__(self, settings: Mapping[str, Any] | None = None) -> None:
@@ -150,6 +150,9 @@ class Recipe:
         for name in ("prompts", "group", "updates", "epochs"):
             if getattr(rollout, name) < 1:
                 raise UsageError(f"recipe {self.name}: rollout.{name} is at least 1")
+        for name, value in self.effective().items():
+            if isinstance(value, int | float) and value < 0:
+                raise UsageError(f"recipe {self.name}: {name}={value} is below 0")
         if rollout.temperature <= 0:
             raise UsageError(f"recipe {self.name}: rollout.temperature is above 0; greedy samples of a prompt are all equal")
 
@@ -182,7 +185,11 @@ class Recipe:
 
 
 def _typed(what: str, value: Any, kind: Any) -> Any:
-    """`value` as `kind`: bool, int, float, str or a tuple of floats. Raises UsageError."""
+    """`value` as `kind`: bool, int, float, str, one of several words, or a tuple of floats. Raises UsageError."""
+    if typing.get_origin(kind) is Literal:
+        if value in typing.get_args(kind):
+            return value
+        raise UsageError(f"{what}={value!r}: one of {', '.join(typing.get_args(kind))}")
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if typing.get_origin(kind) is tuple and isinstance(value, list | tuple):

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evalsuite.errors import UnavailableError
+from evalsuite.errors import UnavailableError, UsageError
 from evalsuite.files import write_atomically
 from evalsuite.runlog.log import LogWriter, encode, read_lines
 
@@ -75,10 +75,12 @@ def read_scalars(folder: Path) -> list[dict[str, Any]]:
 
 
 def check_mirrors(names: Sequence[str]) -> None:
-    """Raises UnavailableError where a mirror's package is missing."""
+    """Raises UsageError for a name that is none, UnavailableError where a mirror's package is missing."""
     import importlib.util
 
     for name in names:
+        if name not in MIRRORS:
+            raise UsageError(f"--report-to {name}: one of {', '.join(MIRRORS)}")
         if importlib.util.find_spec(MIRRORS[name]) is None:
             raise UnavailableError(f"--report-to {name} needs a package that is missing: pip install {MIRRORS[name]}")
 

@@ -16,7 +16,7 @@ from evalsuite.manifest import now
 from evalsuite.models import load as load_model
 from evalsuite.models import weights
 from evalsuite.models.base import Model
-from evalsuite.models.loading import Checkpoint
+from evalsuite.models.loading import Checkpoint, dtype_name
 from evalsuite.plan import Plan, Settings, confirm_unsafe_code, make_plans, prepare
 from evalsuite.progress import make_progress
 from evalsuite.rewards._judge import JudgeThread
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 RUNS = Path("results/train")
+MISTRUST = 0.1  # nats between sampler and trainer, above what bfloat16 explains
 LOGITS = 1 << 30  # entries of the logits of one micro-batch, where --micro-tokens does not say
 
 
@@ -119,6 +120,9 @@ def train(
     if steps < 1 or save_every < 1:
         raise UsageError(f"steps ({steps}) and save_every ({save_every}) are at least 1")
     check_mirrors(setup.report_to)
+    if setup.rollouts.partition(":")[0] not in ("hf", "vllm"):
+        raise UsageError(f"rollouts by {setup.rollouts}: hf, vllm, or vllm:URL for a running server")
+    dtype_name(setup.dtype)
     if confirm_run_unsafe_code:
         confirm_unsafe_code()
     from accelerate import Accelerator
@@ -190,6 +194,7 @@ class _Session:
         self.accelerator = accelerator
         set_seed(seed, device_specific=True)
         self.source = Checkpoint(folder=folder)
+        self.mistrusted = False
         self.notes = [_same_questions(plan) for plan in plans if _is_evaluated(plan)]
         module = load(folder, dtype=setup.dtype, lora=setup.lora, gradient_checkpointing=setup.gradient_checkpointing)
         module.to(self.accelerator.device).train()
@@ -266,6 +271,7 @@ class _Session:
                             journal.samples(trainer.step, collected.rows, collected.advantages)
                     self.accelerator.log(metrics, step=trainer.step)
                     watch.step(trainer.step, metrics)
+                    self._mistrust(metrics, watch)
                     if trainer.step % save_every == 0 or trainer.step == self.steps or stop.is_set():
                         save()
                     self._evaluate(evals, journal)
@@ -293,6 +299,16 @@ class _Session:
             history=read_scalars(run),
         )
 
+    def _mistrust(self, metrics: Mapping[str, float], watch: Watch) -> None:
+        """Say it once where the sampler is not the policy: wrong weights, another temperature, a template that differs."""
+        off = metrics.get("sampling/sampling_logp_difference/mean", 0.0)
+        if off > MISTRUST and not self.mistrusted:
+            self.mistrusted = True
+            watch.note(
+                f"warning: sampler and trainer differ by {off:.2g} nats per token on the same tokens; numbers that come of it are "
+                "off-policy. Look at the sampler's weights, number format and temperature (loss.importance_cap corrects small gaps)"
+            )
+
     def _evaluate(self, evals: Evals, journal: Journal | None) -> None:
         step = self.trainer.step
         if evals.due(step, self.steps):
@@ -306,6 +322,11 @@ class _Session:
         kind, _, url = setup.rollouts.partition(":")
         if kind == "hf":
             return LiveSampler(self.module, self.folder, label=f"{self.run.path.name}")
+        if url and self.accelerator.num_processes > 1:
+            raise UsageError(
+                f"--rollouts {setup.rollouts} with {self.accelerator.num_processes} processes: each would load its "
+                "weights into the one server; use --rollouts vllm, an engine per process"
+            )
         from .vllm_rollouts import make_sampler
 
         return make_sampler(kind, url, self.folder, setup.dtype)

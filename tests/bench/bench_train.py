@@ -11,6 +11,7 @@ Wall time on a machine that does other work is useless for this; the mean of CPU
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import statistics
@@ -92,7 +93,7 @@ def ours(folder: str, steps: int) -> list[float]:
     settings = {"rollout.prompts": PROMPTS, "rollout.group": GROUP, "loss.aggregate": "token_mean", "optim.lr": 1e-5}
     with tempfile.TemporaryDirectory() as out:
         train("grpo", folder, task(TEXTS, NEW), settings=settings, steps=steps, output=out, save_every=steps + 1, watch=Clock())
-    return [b - a for a, b in zip(marks, marks[1:])]
+    return [b - a for a, b in itertools.pairwise(marks)]
 
 
 def trl(folder: str, steps: int) -> list[float]:
@@ -133,7 +134,7 @@ def trl(folder: str, steps: int) -> list[float]:
             ),
         )
         trainer.train()
-    return [b - a for a, b in zip(marks, marks[1:])]
+    return [b - a for a, b in itertools.pairwise(marks)]
 
 
 def start(folder: str, side: str) -> float:

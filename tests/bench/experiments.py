@@ -18,8 +18,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
-from evalsuite.metrics.seeds import SeedDifference, seeds  # noqa: E402
-from evalsuite.metrics.student import t_quantile  # noqa: E402
+from evalsuite.metrics.seeds import SeedDifference, seeds
+from evalsuite.metrics.student import t_quantile
 
 TRAIN = "sort_letters@split=train:size=3000"
 TEST = "sort_letters"
@@ -44,8 +44,12 @@ def options(doc: str | None, steps: int, quick: int) -> Iterator[Options]:
 
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, help="folder for curves.csv and table.md, as results/experiments/NAME")
-    parser.add_argument("--work", type=Path, help="folder for models and runs, to go on after an interruption (default: temporary)")
-    parser.add_argument("--quick", action="store_true", help=f"one seed and {quick} updates: whether it runs, not what it shows")
+    parser.add_argument(
+        "--work", type=Path, help="folder for models and runs, to go on after an interruption (default: temporary)"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help=f"one seed and {quick} updates: whether it runs, not what it shows"
+    )
     args = parser.parse_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as temporary:

@@ -57,9 +57,9 @@ IDENTITIES = {
     "cispo": Identity(SEQUENCES, holds="gradient"),
     "sapo": Identity(holds="gradient"),
     "vespo": Identity(SEQUENCES, holds="gradient"),
-    # A coin that always falls on 1 knows as much as a verifier of right answers.
+    # A coin that is never tossed.
     "random_reward": Identity(
-        {"shape.p": 1.0, "loss.clip_high": 0.2, "admit.drop_flat": False, "admit.refill": 0, **SEQUENCES}, right=True
+        {"shape.share": 0.0, "loss.clip_high": 0.2, "admit.drop_flat": False, "admit.refill": 0, **SEQUENCES}
     ),
     # Demonstrations are samples whose advantage is 1.
     "sft": Identity(SEQUENCES, grpo={"credit.baseline": "none", "credit.scale": "none"}, holds="gradient", right=True),

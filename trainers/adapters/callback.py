@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
@@ -74,22 +75,25 @@ class EvalCallback(TrainerCallback):
             for part in filter(None, (trainer.processing_class, model.config, model.generation_config)):
                 part.save_pretrained(self._reading)
         if state.global_step == 0:
-            self._evaluate(state)
+            self._evaluate(state, control)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """The evaluation of this step, if it is one to evaluate at."""
-        self._evaluate(state)
+        self._evaluate(state, control)
 
     @property
     def _reading(self) -> Path:
         return self.evals.folder / "model"
 
-    def _evaluate(self, state: Any) -> None:
+    def _evaluate(self, state: Any, control: Any) -> None:
         if not self.evals.due(state.global_step, state.max_steps):
             return
         trainer = self.trainer
         if trainer.is_world_process_zero():
             module = trainer.accelerator.unwrap_model(trainer.model)
             values = self.evals.run(module, self._reading, self.label, state.global_step)
-            Trainer.log(trainer, values)  # TRL's own would also close its means of the training so far
+            finite = {name: value for name, value in values.items() if math.isfinite(value)}  # few questions have no interval
+            log = control.should_log
+            Trainer.log(trainer, finite)  # TRL's own would also close its means of the training so far
+            control.should_log = log  # the training's own line of this step is still to come
         trainer.accelerator.wait_for_everyone()

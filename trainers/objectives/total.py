@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from evalsuite.errors import UsageError
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 class Terms:
     """The settings that `total_loss` reads, whatever the policy loss. A recipe without GRPO's clip starts from these."""
 
-    aggregate: str = "sequence_mean"
+    aggregate: Literal["sequence_mean", "token_mean", "sequence_sum"] = "sequence_mean"
     kl: float = 0.0  # weight of the KL to the reference model
-    kl_estimator: str = "k3"
+    kl_estimator: Literal["k1", "k2", "k3"] = "k3"
     entropy: float = 0.0  # weight of the entropy bonus
     importance_cap: float = 0.0  # truncated weight old / behaviour per token; 0: none
 

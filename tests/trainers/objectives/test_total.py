@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from evalsuite.errors import UsageError
+from evalsuite.trainers.base import Recipe
 from evalsuite.trainers.objectives.aggregate import Normaliser
 from evalsuite.trainers.objectives.batch import Batch
 from evalsuite.trainers.objectives.total import Terms, total_loss
-from evalsuite.trainers.base import Recipe
 from evalsuite.trainers.recipes.bnpo import BNPO
 from evalsuite.trainers.recipes.cispo import CISPO
 from evalsuite.trainers.recipes.dr_grpo import DrGRPO

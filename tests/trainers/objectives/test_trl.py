@@ -12,11 +12,11 @@ import typing
 import pytest
 import torch
 
+from evalsuite.trainers.base import Recipe
 from evalsuite.trainers.objectives.aggregate import Normaliser
 from evalsuite.trainers.objectives.batch import Batch
 from evalsuite.trainers.objectives.ratios import behaviour_weight
 from evalsuite.trainers.objectives.total import total_loss
-from evalsuite.trainers.base import Recipe
 from evalsuite.trainers.recipes.bnpo import BNPO
 from evalsuite.trainers.recipes.cispo import CISPO
 from evalsuite.trainers.recipes.dr_grpo import DrGRPO

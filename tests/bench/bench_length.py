@@ -1,0 +1,167 @@
+"""Length: GR3 beside plain GRPO and additive length terms, on a model that thinks longer than it needs to.
+
+    python tests/bench/bench_length.py [--out results/experiments/length] [--work DIR] [--quick]
+
+The model writes the passes of bubble sort, one per line, and the last line is its answer: `sort dbca=` -> `bcad`, `bcad`... It
+learnt that (sft, from the demo model) from a teacher that stops after 1 to 6 passes, whether the letters are in order
+or not: 3 passes sort any four letters, fewer sort some. So answers are right at many lengths, from 5 tokens to 30, longer ones
+more often, and a shorter one costs either nothing or the answer. Then 100 updates of 16 questions x 8 samples:
+
+grpo               the score
+gr3                the score x 1 / (1 + .33 l / mean l), groups that are right throughout left out
+additive .01 .1 1  the score + that weight x the same length factor
+
+Held out: the 200 questions of `sort_letters`, 4 samples each at temperature 1. Intervals are Student's t over three seeds; a
+seed of all arms starts from the same model, so differences are paired.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from experiments import OPTIM, TEST, TRAIN, curve, demo_model, fit, gain, mean_interval, options, report
+
+from evalsuite import Prompt, Sampling, Task, run
+from evalsuite.demo import bubble_pass
+from evalsuite.models import load
+from evalsuite.plan import Settings, make_plans
+from evalsuite.registry import load_task
+from evalsuite.table import markdown
+from evalsuite.trainers import Recipe, recipe
+from evalsuite.trainers.objectives.lengths import additive
+from evalsuite.trainers.recipes.gr3 import GR3
+from evalsuite.trainers.recipes.grpo import GRPO
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from evalsuite.trainers import Rows
+
+PASSES = range(1, 7)
+ALPHA = 0.33
+SETTINGS = {**OPTIM, "rollout.prompts": 16, "rollout.group": 8}
+COLD = {
+    "optim.lr": 2e-3,
+    "optim.betas": [0.9, 0.95],
+    "optim.warmup": 5,
+    "optim.schedule": "linear",
+    "rollout.prompts": 128,
+    "rollout.verify": False,
+}
+SCALARS = {"train": "score", "length": "completions/mean_length", "entropy": "entropy", "flat": "frac_reward_zero_std"}
+
+
+@recipe("additive", paper="arXiv:2603.10535", formula="R = r + weight / (1 + alpha l / mean l)", changes=("shape",))
+class Additive(Recipe):
+    """The shaping that GR3 is compared with: length counts whatever the score."""
+
+    @dataclass(frozen=True, kw_only=True)
+    class Shape:
+        """Strength."""
+
+        alpha: float = ALPHA
+        weight: float = 0.1
+
+    def shape(self, rows: Rows) -> Tensor:
+        """Score and length factor, added."""
+        s = self.settings.shape
+        return additive(rows.score, rows.length, rows.group, rows.keep, s.alpha, s.weight)
+
+
+ARMS: dict[str, tuple[type[Recipe], dict[str, float]]] = {
+    "grpo": (GRPO, {}),
+    "gr3": (GR3, {"shape.alpha": ALPHA}),
+    **{f"additive {weight:g}": (Additive, {"shape.weight": weight}) for weight in (0.01, 0.1, 1.0)},
+}
+
+
+def passes(spec: str) -> Task:
+    """The questions of a sort_letters task, to be answered in lines of which the last one counts."""
+    prompt = Prompt(name="passes", user="{problem}", plain="{problem}", gap="")
+    return replace(
+        load_task(spec), name="passes", prompt=prompt, sampling=Sampling(temperature=1.0, max_tokens=40), metrics=("avg",)
+    )
+
+
+def teacher(letters: str, count: int) -> str:
+    """So many passes of bubble sort, one per line."""
+    lines = []
+    for _ in range(count):
+        letters = bubble_pass(letters)
+        lines.append(letters)
+    return "\n".join(lines)
+
+
+def thinker(work: Path, seed: int, steps: int) -> Path:
+    """The demo model of this seed after `steps` updates of imitation of the teacher."""
+    model = demo_model(work, seed)
+    task = passes(TRAIN)
+    (plan,), _ = make_plans([task], Settings())
+    rng = random.Random(seed)
+    demos = model / "passes.jsonl"
+    demos.write_text(
+        "".join(
+            json.dumps({"id": s.id, "text": teacher(s.problem.removeprefix("sort ").removesuffix("="), count)}) + "\n"
+            for s in plan.samples
+            for count in rng.sample(PASSES, 3)
+        )
+    )
+    settings = COLD | {"rollout.demos": str(demos)}
+    return fit(f"sft, seed {seed}", "sft", model, task, settings=settings, steps=steps, seed=seed, work=work)[0]
+
+
+def held_out(checkpoint: Path, name: str, work: Path) -> tuple[float, float]:
+    """Score and tokens per answer."""
+    model = load(str(checkpoint))
+    model.name = name
+    (result,) = run(model, passes(TEST), repeats=4, output=work / "evals").tasks.values()
+    return result.metrics["avg@4"].value, float(result.mean_tokens or 0.0)
+
+
+def main() -> None:
+    """Run, print, write."""
+    with options(__doc__, steps=100, quick=5) as o:
+        rows: list[dict[str, object]] = []
+        scores: dict[str, list[float]] = {}
+        tokens: dict[str, list[float]] = {}
+        for seed in o.seeds:
+            model = thinker(o.work, seed, 5 if o.quick else 200)
+            found = {"before": held_out(model, f"before-s{seed}", o.work)}
+            for name, (method, changes) in ARMS.items():
+                checkpoint, history = fit(
+                    f"{name}, seed {seed}",
+                    method(SETTINGS | changes),
+                    model,
+                    passes(TRAIN),
+                    steps=o.steps,
+                    seed=seed,
+                    work=o.work,
+                )
+                found[name] = held_out(checkpoint, f"{name}-s{seed}", o.work)
+                rows += [{"arm": name, "seed": seed, **row} for row in curve(history, SCALARS, 5)]
+            for name, (score, length) in found.items():
+                scores.setdefault(name, []).append(score)
+                tokens.setdefault(name, []).append(length)
+        lines = [
+            [
+                name,
+                mean_interval(scores[name]),
+                mean_interval(tokens[name], 1),
+                gain(scores["grpo"], scores[name]),
+                gain(tokens["grpo"], tokens[name], 1),
+            ]
+            for name in scores
+        ]
+        columns = ["arm", "score", "tokens", "score less grpo's", "tokens less grpo's"]
+        head = (
+            f"Held out, after {o.steps} updates, mean and 95 % interval over {len(o.seeds)} seeds, differences paired by seed:"
+        )
+        report(o.out, f"{head}\n\n{markdown(columns, lines)}", rows)
+
+
+if __name__ == "__main__":
+    main()
