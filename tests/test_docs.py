@@ -13,7 +13,7 @@ from typing import NamedTuple
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = ("CONTRIBUTING.md", "docs/ci.md", "docs/rewards.md")
+DOCUMENTS = ("CONTRIBUTING.md", "docs/ci.md", "docs/rewards.md", "docs/training.md")
 
 
 class Snippet(NamedTuple):

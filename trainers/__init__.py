@@ -8,25 +8,25 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .base import Recipe as Recipe
     from .base import recipe as recipe
+    from .launch import RUNS as RUNS
+    from .launch import train as train
     from .objectives.batch import Batch as Batch
     from .rows import Rollout as Rollout
     from .rows import Rows as Rows
-    from .session import RUNS as RUNS
-    from .session import Setup as Setup
     from .session import TrainResult as TrainResult
-    from .session import train as train
+    from .setup import Setup as Setup
 
 # Public name -> module. Imported on first use: listing recipes pulls in no torch.
 _PUBLIC = {
     "Batch": "objectives.batch",
-    "RUNS": "session",
+    "RUNS": "launch",
     "Recipe": "base",
     "Rollout": "rows",
     "Rows": "rows",
-    "Setup": "session",
+    "Setup": "setup",
     "TrainResult": "session",
     "recipe": "base",
-    "train": "session",
+    "train": "launch",
 }
 
 __all__ = [*_PUBLIC]

@@ -22,7 +22,7 @@ from .base import Recipe
 from .prompts import Question
 
 if TYPE_CHECKING:
-    from .session import Setup
+    from .setup import Setup
 
 
 def identity(recipe: Recipe, folder: Path, plans: Sequence[Plan], seed: int, steps: int, lora: int) -> dict[str, Any]:

@@ -1,67 +1,40 @@
-"""`train`: a recipe, a model, tasks -> a run on disk. What the command line does, callable from Python."""
+"""`Session`: what one process holds while it trains, from the newest checkpoint to the last step."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
-import signal
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evalsuite.errors import IncompleteError, UsageError
+from evalsuite.errors import IncompleteError
 from evalsuite.manifest import now
-from evalsuite.models import load as load_model
-from evalsuite.models import weights
 from evalsuite.models.base import Model
-from evalsuite.models.loading import Checkpoint, dtype_name
-from evalsuite.plan import Plan, Settings, confirm_unsafe_code, make_plans, prepare
-from evalsuite.progress import make_progress
+from evalsuite.models.loading import Checkpoint
+from evalsuite.plan import Plan
 from evalsuite.rewards._judge import JudgeThread
 from evalsuite.runlog import RunDir
-from evalsuite.sources import Where
-from evalsuite.verifiers.base import ModelVerifier
 from evalsuite.verifiers.pool import default_pool
-from evalsuite.words.task import Task
 
 from . import checkpoint, rundir
 from .base import Recipe
-from .collect import Collector, Sampler, training_plan
+from .collect import Collector
 from .evals import Evals
-from .hf_rollouts import LiveSampler
-from .journal import Journal, check_mirrors, read_scalars
+from .journal import Journal, read_scalars
 from .loop import Limits, Trainer
-from .policy import Policy, load
+from .policy import Policy
 from .prompts import Prompts
 from .rows import Rollout
-from .watch import Silent, Watch, make_watch
+from .setup import Setup, need_whole_weights
+from .signals import patient
+from .watch import Watch
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-RUNS = Path("results/train")
 MISTRUST = 0.1  # nats between sampler and trainer, above what bfloat16 explains
-LOGITS = 1 << 30  # entries of the logits of one micro-batch, where --micro-tokens does not say
-
-
-@dataclass(frozen=True, kw_only=True)
-class Setup:
-    """How a run computes, which its curves should not depend on.
-
-    `dtype` is that of the weights, `bf16` computes in bfloat16 over float32 weights, `lora` is the rank of adapters on all linear
-    layers (0: every weight is trained), `micro_tokens` the padded tokens of a micro-batch (0: by the size of the vocabulary),
-    `rollouts` is hf, vllm, or vllm:URL for a server; `report_to` mirrors the scalars to tensorboard, trackio or wandb.
-    """
-
-    dtype: str = "float32"
-    bf16: bool = False
-    gradient_checkpointing: bool = False
-    lora: int = 0
-    micro_tokens: int = 0
-    rollouts: str = "hf"
-    report_to: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,99 +52,7 @@ class TrainResult:
         return summary(self.history)
 
 
-def train(
-    recipe: str | Recipe,
-    model: str,
-    tasks: str | Task | Sequence[str | Task],
-    *,
-    settings: Mapping[str, Any] | None = None,
-    steps: int = 100,
-    seed: int = 0,
-    eval_tasks: str | Task | Sequence[str | Task] = (),
-    eval_every: int = 0,
-    eval_repeats: int | None = None,
-    eval_limit: int | float | None = None,
-    save_every: int = 50,
-    limit: int | float | None = None,
-    prompt: str | None = None,
-    system: str | None = None,
-    data_dir: str | Path | None = None,
-    offline: bool = False,
-    include: Sequence[str] = (),
-    judge: str | Model | None = None,
-    judge_args: Mapping[str, Any] | None = None,
-    output: str | Path = RUNS,
-    fresh: bool = False,
-    max_errors: float = 0.05,
-    setup: Setup | None = None,
-    confirm_run_unsafe_code: bool = False,
-    watch: Watch | None = None,
-) -> TrainResult:
-    """Train `model` on `tasks` with a recipe; the same call goes on where an earlier one stopped.
-
-    `settings` are the recipe's, by dotted name (`{"loss.k_pos": 2.0, "optim.lr": 1e-5}`); `steps` counts updates. `eval_tasks` are
-    evaluated at step 0, every `eval_every` steps and at the end. A checkpoint is written every `save_every` steps, on Ctrl-C and at
-    the end. `max_errors` is the share of a step's completions that the verifier may fail on. Results are under `output`.
-
-    Raises UsageError for wrong names and settings, UnavailableError for what is missing, IncompleteError where the verifier fails
-    or the gradient is not finite. Ctrl-C finishes the step, saves, and raises KeyboardInterrupt; a second one does not wait.
-    """
-    setup = setup or Setup()
-    if steps < 1 or save_every < 1:
-        raise UsageError(f"steps ({steps}) and save_every ({save_every}) are at least 1")
-    check_mirrors(setup.report_to)
-    if setup.rollouts.partition(":")[0] not in ("hf", "vllm"):
-        raise UsageError(f"rollouts by {setup.rollouts}: hf, vllm, or vllm:URL for a running server")
-    dtype_name(setup.dtype)
-    if confirm_run_unsafe_code:
-        confirm_unsafe_code()
-    from accelerate import Accelerator
-
-    from evalsuite.registry.recipes import load_recipe
-
-    method = load_recipe(recipe, include)(settings) if isinstance(recipe, str) else recipe
-    where = Where(data_dir=Path(data_dir).expanduser() if data_dir else None, offline=offline)
-    common = Settings(limit=limit, prompt=prompt, system=system, seed=seed, where=where, include=tuple(include))
-    asked, _ = make_plans(_listed(tasks), common)
-    rollout = method.settings.rollout
-    plans = [training_plan(plan, rollout.temperature, rollout.max_tokens) for plan in asked]
-    tested, eval_settings = [], replace(common, limit=eval_limit, repeats=eval_repeats, seed=0)
-    if wanted := _listed(eval_tasks):
-        tested, _ = make_plans(wanted, eval_settings)
-    prepare([*plans, *tested])
-    judge_model = load_model(judge, judge_args) if isinstance(judge, str) else judge
-    _need_judge([*plans, *tested], judge_model)
-    folder, adapter = weights.place(model)
-    if adapter is not None:
-        raise UsageError(f"{model} is an adapter; merge it into its base model, or train the base with --lora")
-    what = rundir.identity(method, folder, plans, seed, steps, setup.lora)
-    run = RunDir(Path(output) / rundir.run_id(method, model, plans, seed, what))
-    accelerator = Accelerator(
-        mixed_precision="bf16" if setup.bf16 else None, log_with=list(setup.report_to) or None, project_dir=str(run.path)
-    )
-    main = accelerator.is_main_process
-    if main:
-        run.lock()
-    try:
-        if fresh and main:
-            rundir.move_aside(run)
-        accelerator.wait_for_everyone()
-        record = rundir.manifest(run, method, model, plans, what, setup, steps)
-        evals = Evals(
-            plans=tested,
-            settings=eval_settings,
-            every=eval_every,
-            folder=run.path / "evals",
-            progress=make_progress(),
-            judge=judge_model,
-        )
-        with _Session(accelerator, method, plans, folder, run, setup, steps, seed, max_errors, judge_model) as session:
-            return session.drive(record, evals, save_every, watch or (make_watch() if main else Silent()))
-    finally:
-        run.unlock()
-
-
-class _Session:
+class Session:
     """What one process holds while it trains, and gives back at the end."""
 
     def __init__(
@@ -196,9 +77,7 @@ class _Session:
         self.source = Checkpoint(folder=folder)
         self.mistrusted = False
         self.notes = [_same_questions(plan) for plan in plans if _is_evaluated(plan)]
-        module = load(folder, dtype=setup.dtype, lora=setup.lora, gradient_checkpointing=setup.gradient_checkpointing)
-        module.to(self.accelerator.device).train()
-        self.module = module
+        self.module = module = setup.module(folder, accelerator.device)
         loss = method.settings.loss
         policy = Policy(
             module,
@@ -206,7 +85,7 @@ class _Session:
             entropy_gradient=bool(loss.entropy),
             share=not setup.gradient_checkpointing,
         )
-        self.sampler = self._sampler(setup)
+        self.sampler = setup.sampler(module, folder, run.path.name, accelerator)
         self.judge = JudgeThread(judge) if judge is not None else None
         prompts = Prompts(plans, seed)
         demonstrated = method.source == "demonstrations"
@@ -217,15 +96,15 @@ class _Session:
             prompts,
             None if demonstrated else Collector(self.sampler, default_pool(), self.judge),
             self.accelerator,
-            Limits(steps=steps, micro_tokens=setup.micro_tokens or max(1024, LOGITS // vocabulary), max_errors=max_errors),
+            Limits(steps=steps, micro_tokens=setup.budget(vocabulary), max_errors=max_errors),
             pad=self.source.tokenizer.pad_token_id or 0,
             max_tokens=max(plan.sampling.max_tokens for plan in plans),
             demonstrations=self._demonstrations(plans, seed) if demonstrated else None,
-            reference=self._reference(setup, policy) if loss.kl else None,
+            reference=setup.reference(module, folder, policy) if loss.kl else None,
             export=self._export,
         )
 
-    def __enter__(self) -> _Session:
+    def __enter__(self) -> Session:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -241,6 +120,8 @@ class _Session:
         last = checkpoint.latest(run)
         if last is not None:
             trainer.load_state(checkpoint.restore(last, self.accelerator))
+        evaluated = any(row["step"] == trainer.step and _is_evaluation(row) for row in read_scalars(run))
+        self.accelerator.wait_for_everyone()  # all ranks have read it before one of them goes on writing
         if main:
             self.run.write_manifest(record)
             rundir.write_prompts(run, trainer.prompts.questions)
@@ -249,7 +130,10 @@ class _Session:
         for note in self.notes:
             watch.note(note)
         if self.accelerator.log_with:
-            self.accelerator.init_trackers("evalsuite", config=rundir.flat(record["settings"]))
+            named = {"name": run.name}
+            self.accelerator.init_trackers(
+                "evalsuite", config=rundir.flat(record["settings"]), init_kwargs={"wandb": named, "trackio": named}
+            )
         saved = trainer.step if last is not None else -1
 
         def save() -> None:
@@ -258,11 +142,13 @@ class _Session:
                 checkpoint.save(run, trainer.step, self.accelerator, trainer.policy, self.source.tokenizer, trainer.state())
                 saved = trainer.step
 
+        if evals.plans:
+            need_whole_weights(self.accelerator, "--eval-tasks", "evaluate the checkpoints with `evalsuite run --watch`")
         ended = {"status": "failed"}
         try:
-            with _patient() as stop:
-                if trainer.step == 0:
-                    self._evaluate(evals, journal)
+            with patient() as stop:
+                if not evaluated:
+                    self._evaluate(evals, journal)  # the first one, or one that was cut off after its checkpoint
                 while trainer.step < self.steps:
                     metrics, collected = trainer.advance(watch.rollouts)
                     if journal is not None:
@@ -318,19 +204,6 @@ class _Session:
                 self.accelerator.log(values, step=step)
             self.accelerator.wait_for_everyone()
 
-    def _sampler(self, setup: Setup) -> Sampler:
-        kind, _, url = setup.rollouts.partition(":")
-        if kind == "hf":
-            return LiveSampler(self.module, self.folder, label=f"{self.run.path.name}")
-        if url and self.accelerator.num_processes > 1:
-            raise UsageError(
-                f"--rollouts {setup.rollouts} with {self.accelerator.num_processes} processes: each would load its "
-                "weights into the one server; use --rollouts vllm, an engine per process"
-            )
-        from .vllm_rollouts import make_sampler
-
-        return make_sampler(kind, url, self.folder, setup.dtype)
-
     def _demonstrations(self, plans: Sequence[Plan], seed: int) -> Callable[[int, int], list[Rollout]]:
         """What the first process found and verified, for all: a deadline that only one of them misses must not part them."""
         from accelerate.utils import broadcast_object_list
@@ -352,50 +225,9 @@ class _Session:
         checkpoint.export(folder, self.accelerator, self.trainer.policy, self.source.tokenizer, merged=True)
         return folder
 
-    def _reference(self, setup: Setup, policy: Policy) -> Callable[[Any], Any]:
-        """The model as it was before training: without its adapters, or a second copy of it."""
-        if setup.lora:
 
-            def without_adapters(micro: Any) -> Any:
-                with self.module.disable_adapter():
-                    return policy(micro)
-
-            return without_adapters
-        frozen = load(self.folder, dtype=setup.dtype).to(self.accelerator.device).eval().requires_grad_(False)
-        return Policy(frozen, policy.temperature)
-
-
-@contextlib.contextmanager
-def _patient() -> Iterator[threading.Event]:
-    """The first Ctrl-C (or SIGTERM) sets the event, the second raises KeyboardInterrupt at once."""
-    stop = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-
-    def handle(number: int, frame: Any) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _listed(tasks: str | Task | Sequence[str | Task]) -> list[str | Task]:
-    if isinstance(tasks, Task):
-        return [tasks]
-    return [word.strip() for word in tasks.split(",") if word.strip()] if isinstance(tasks, str) else list(tasks)
-
-
-def _need_judge(plans: Sequence[Plan], judge: Model | None) -> None:
-    names = [plan.name for plan in plans if isinstance(plan.task.verifier, ModelVerifier)]
-    if names and judge is None:
-        raise UsageError(f"{', '.join(names)}: scored by a judge model, and none was given. Add --judge MODEL")
+def _is_evaluation(row: Mapping[str, Any]) -> bool:
+    return any(name.startswith("eval/") for name in row)
 
 
 def _is_evaluated(plan: Plan) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -183,7 +184,7 @@ def test_advantages_per_token(make, common):
 
     recipe = Fading({**SMALL, "loss.aggregate": "token_mean", "credit.baseline": "none"})
     trainer = trained(make(Recording, recipe, args=adapter.config(recipe, **common | {"max_steps": 1})))
-    ((rows, out),) = trainer.batches
+    ((_, out),) = trainer.batches
     advantages, mask = out["advantages"], out["completion_mask"].bool()
     assert advantages.shape == mask.shape and torch.equal(advantages[:, 1] * 2, advantages[:, 0])
     logp = torch.zeros(mask.shape)
@@ -201,14 +202,12 @@ def test_state_is_saved_and_resumed(make, common):
     trainer = make(RecipeTrainer, resumed, args=adapter.config(resumed, **common))
     trainer.train(resume_from_checkpoint=f"{common['output_dir']}/checkpoint-2")
     assert resumed.state == recipe.state
-    card = (trainer.accelerator.project_dir or common["output_dir"]) + "/README.md"
-    assert "evalsuite recipe gr3 (arXiv:2603.10535)" in open(card).read()
+    assert "evalsuite recipe gr3 (arXiv:2603.10535)" in Path(common["output_dir"], "README.md").read_text()
 
 
 def test_a_tasks_verifier_is_the_reward(make, common):
     """`evalsuite.reward` of a task, rows named by their question."""
     import sys
-    from pathlib import Path
 
     sys.path.insert(0, str(Path(__file__).parents[1]))
     from small import small
