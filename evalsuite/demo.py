@@ -7,11 +7,12 @@ more: room for pass@k today and for reinforcement learning later.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import string
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +56,19 @@ def questions() -> list[str]:
     task = sys.modules[find("sort_letters").__module__]
     strings = map("".join, itertools.product(LETTERS, repeat=LENGTH))
     return [letters for letters in strings if not task.held_out(letters)]
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """With one thread of torch: matrices this small only lose by being shared out, and sums come in one order."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def tokenizer() -> PreTrainedTokenizerFast:
@@ -121,32 +135,27 @@ def train(out: str | Path, steps: int = 120, seed: int = 0, progress: Progress |
         raise UnavailableError(f"the demo needs torch and transformers ({error}): pip install 'evalsuite[hf]'") from error
 
     started = time.perf_counter()
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # matrices this small only lose by being shared out
-    try:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            characters = tokenizer()
-            model = Qwen3ForCausalLM(config(len(characters))).train()
-            optimizer = torch.optim.AdamW(model.parameters(), lr=PEAK)
-            schedule = torch.optim.lr_scheduler.LambdaLR(
-                optimizer, lambda step: min((step + 1) / WARMUP, (steps - step) / max(1, steps - WARMUP))
-            )
-            right, flawed = _encoded(characters)
-            generator = np.random.default_rng(seed)
-            loss = torch.zeros(())
-            for step in range(1, steps + 1):
-                rows = torch.from_numpy(_batch(generator, right, flawed))
-                logits = model(input_ids=rows[:, :-1]).logits[:, FIRST_LOSS:]
-                loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), rows[:, FIRST_LOSS + 1 :].flatten())
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
-                schedule.step()
-                if progress is not None:
-                    progress(step, steps, loss.item())
-    finally:
-        torch.set_num_threads(threads)
+    with one_thread(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        characters = tokenizer()
+        model = Qwen3ForCausalLM(config(len(characters))).train()
+        optimizer = torch.optim.AdamW(model.parameters(), lr=PEAK)
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step: min((step + 1) / WARMUP, (steps - step) / max(1, steps - WARMUP))
+        )
+        right, flawed = _encoded(characters)
+        generator = np.random.default_rng(seed)
+        loss = torch.zeros(())
+        for step in range(1, steps + 1):
+            rows = torch.from_numpy(_batch(generator, right, flawed))
+            logits = model(input_ids=rows[:, :-1]).logits[:, FIRST_LOSS:]
+            loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), rows[:, FIRST_LOSS + 1 :].flatten())
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            if progress is not None:
+                progress(step, steps, loss.item())
     model.generation_config.eos_token_id, model.generation_config.pad_token_id = 1, 0
     with no_bars():
         model.eval().save_pretrained(out)

@@ -108,14 +108,18 @@ def showcase(
     The same call goes on where an earlier one stopped. `output` is where training runs go, `watch` what they report to. Raises as
     `evalsuite.trainers.train` and `evalsuite.run` do.
     """
+    with demo.one_thread():
+        return _showcase(model, steps, seed, runs, output or trainers().RUNS, watch)
+
+
+def _showcase(model: Path, steps: int, seed: int, runs: Path, output: Path, watch: Any) -> Showcase:
     from evalsuite.api import compare
 
-    library = trainers()
     chosen = arms(_flawed_answers(model, seed))
     found = [_evaluate(model, "demo", seed, runs)]
     trained = {}
     for arm in chosen:
-        made = library.train(
+        made = trainers().train(
             arm.recipe,
             str(model),
             TRAIN,
@@ -123,7 +127,7 @@ def showcase(
             steps=steps,
             seed=seed,
             save_every=steps,
-            output=output or library.RUNS,
+            output=output,
             watch=watch,
         )
         trained[arm.name] = made.path

@@ -18,6 +18,7 @@ from ..objectives.batch import Batch
 from ..objectives.total import total_loss
 from ..rows import Rows
 from . import trl as adapter
+from .shared import staged
 
 STATE = "recipe.pt"  # in a checkpoint: the recipe's memory
 
@@ -53,10 +54,7 @@ class RecipeTrainer(GRPOTrainer):
 
     def _generate_and_score_completions(self, inputs: Any) -> dict[str, Any]:
         out = super()._generate_and_score_completions(inputs)
-        rows = self._table(out)
-        rows = rows.replace(reward=self.recipe.shape(rows))
-        rows = rows.replace(keep=self.recipe.admit(rows))
-        advantages = self.recipe.credit(rows)
+        rows, advantages = staged(self.recipe, **self._columns(out))
         mine = slice(self.accelerator.process_index * len(inputs), (self.accelerator.process_index + 1) * len(inputs))
         device, kept = self.accelerator.device, rows.length * rows.keep
         own = advantages[mine].to(device)
@@ -76,8 +74,8 @@ class RecipeTrainer(GRPOTrainer):
             self._rows = rows
         return out
 
-    def _table(self, out: dict[str, Any]) -> Rows:
-        """The rows of all ranks, on the CPU, in the order of the rewards."""
+    def _columns(self, out: dict[str, Any]) -> dict[str, Tensor]:
+        """The rows of all ranks, on the CPU, in the order of the rewards: the columns of `Rows`."""
         mask = _mask(out)
         last = out["completion_mask"].sum(1).clamp(min=1) - 1  # tool results are part of what was said, not of its length
         ends = torch.tensor([*self.eos_token_ids, self._tokenizer.pad_token_id], device=mask.device)
@@ -87,15 +85,8 @@ class RecipeTrainer(GRPOTrainer):
         score = (rewards * self.reward_weights.to(rewards.device)).nansum(1)
         score = score.masked_fill(rewards.isnan().all(1), torch.nan).cpu()
         size = self.num_generations if self.model.training else self.num_generations_eval
-        return Rows(
-            rollouts=(),
-            group=torch.arange(len(score)) // size,
-            score=score,
-            reward=score,
-            length=length,
-            truncated=truncated,
-            keep=~score.isnan(),
-        )
+        group = torch.arange(len(score)) // size
+        return {"group": group, "score": score, "length": length, "truncated": truncated}
 
     def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> Tensor:
         width = inputs["completion_ids"].shape[1]

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 from evalsuite.errors import UsageError
 from evalsuite.registry.recipes import load_recipe
 
-from ..base import STAGES, Recipe
+from ..base import Recipe
 from ..recipes.cispo import CISPO
 from ..recipes.gspo import GSPO
 from ..recipes.sapo import SAPO
 from ..recipes.vespo import VESPO
+from .shared import reason_against
 
 if TYPE_CHECKING:
     from trl import GRPOConfig
@@ -79,13 +80,9 @@ def load(name: str, settings: Mapping[str, Any] | None = None) -> Recipe:
 
 def supports(recipe: Recipe) -> str | None:
     """Why TRL's GRPOTrainer cannot run this recipe, and what to do; None where it can."""
-    unknown = [stage for stage in recipe.changes if stage == "source" or stage not in STAGES]
-    if unknown:
-        return f"it changes {', '.join(unknown)}: GRPOTrainer samples every row itself, one batch at a time; use the loop of evalsuite"
-    s = recipe.settings
-    if s.admit.refill:
-        return "admit.refill: GRPOTrainer does not ask again for groups that were left out; set admit.refill=0"
-    if s.rollout.group < 2:
+    if reason := reason_against(recipe):
+        return reason
+    if recipe.settings.rollout.group < 2:
         return "rollout.group: GRPOTrainer takes groups of 2 or more"
     return None
 

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 from evalsuite.errors import UsageError
 from evalsuite.registry.recipes import load_recipe, recipes
 
-from ..base import STAGES, Recipe
+from ..base import Recipe
+from .shared import reason_against, staged
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,12 +43,9 @@ UNBOUNDED = 1e9  # clip_ratio_c that bounds nothing; verl's default is 3
 
 def supports(recipe: Recipe) -> str | None:
     """Why verl's registries cannot carry this recipe, and what to do; None where they can."""
-    unknown = [stage for stage in recipe.changes if stage == "source" or stage not in STAGES]
-    if unknown:
-        return f"it changes {', '.join(unknown)}: verl samples every row itself; use the loop of evalsuite"
+    if reason := reason_against(recipe):
+        return reason
     have = recipe.effective()
-    if have.get("admit.refill"):
-        return "admit.refill: an estimator cannot ask for further prompts; set admit.refill=0"
     if have.get("admit.mask_truncated"):
         return "admit.mask_truncated: an estimator is not told which answers were cut off; set it to False"
     if have.get("shape.calibrate"):
@@ -135,27 +133,17 @@ def estimator(recipe: Recipe) -> Callable[..., tuple[Tensor, Tensor]]:
         """Advantages and returns, float (B, T) each; `index` (B,) names the prompt of each row."""
         import torch
 
-        from ..rows import Rows
-
         if index is None:
             raise UsageError(
                 f"recipe {recipe.name} compares the answers of a prompt, and verl gave no prompt of each row (uid)"
             )
         mask, score = response_mask.bool(), token_level_rewards.sum(-1)
         numbers = {key: i for i, key in enumerate(dict.fromkeys(list(index)))}
-        rows = Rows(
-            rollouts=(),
-            group=torch.tensor([numbers[key] for key in index], device=score.device),
-            score=score,
-            reward=score,
-            length=mask.sum(-1),
-            truncated=torch.zeros_like(score, dtype=torch.bool),
-            keep=~score.isnan(),
-        )
+        group = torch.tensor([numbers[key] for key in index], device=score.device)
         with torch.no_grad():
-            rows = rows.replace(reward=recipe.shape(rows))
-            rows = rows.replace(keep=recipe.admit(rows))
-            credit = recipe.credit(rows)
+            _, credit = staged(
+                recipe, group=group, score=score, length=mask.sum(-1), truncated=torch.zeros_like(score, dtype=torch.bool)
+            )
         credit = torch.where(mask, credit if credit.dim() == 2 else credit[:, None], 0.0)
         return credit, credit
 

@@ -180,7 +180,7 @@ def test_evaluations_after_a_checkpoint(tiny: Path, tmp_path: Path) -> None:
     (run,) = (tmp_path / "evals").glob("*/run.json")
     assert step == 7 and "global_step_7" in run.parent.name
     assert all(key.startswith("eval/sort_letters/") and 0 <= value <= 1 for key, value in values.items()) and values
-    with pytest.raises(UsageError, match="add hf_model to actor_rollout_ref.actor.checkpoint.save_contents"):
+    with pytest.raises(UsageError, match=r"add hf_model to actor_rollout_ref.actor.checkpoint.save_contents"):
         build_checkpoint_callback(config(save_contents=["model"]))
     without = config()
     del without.trainer["evalsuite"]
