@@ -2,10 +2,9 @@
 
     python tests/bench/bench_length.py [--out results/experiments/length] [--work DIR] [--quick]
 
-The model writes the passes of bubble sort, one per line, and the last line is its answer: `sort dbca=` -> `bcad`, `bcad`... It
-learnt that (sft, from the demo model) from a teacher that stops after 1 to 6 passes, whether the letters are in order
-or not: 3 passes sort any four letters, fewer sort some. So answers are right at many lengths, from 5 tokens to 30, longer ones
-more often, and a shorter one costs either nothing or the answer. Then 100 updates of 16 questions x 8 samples:
+The model writes bubble sort out, one pass per line, and its last line is the answer (passes.py). It learnt that, by sft from the demo
+model, of a teacher that stops after 1 to 6 passes, in order or not: longer answers are right more often, and from three passes on always.
+Then 100 updates of 16 questions x 8 samples with
 
 grpo               the score
 gr3                the score x 1 / (1 + .33 l / mean l), groups that are right throughout left out
@@ -17,19 +16,15 @@ seed of all arms starts from the same model, so differences are paired.
 
 from __future__ import annotations
 
-import json
-import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from experiments import OPTIM, TEST, TRAIN, curve, demo_model, fit, gain, mean_interval, options, report
+from experiments import OPTIM, TEST, TRAIN, curve, fit, gain, mean_interval, options, report
+from passes import passes, thinker
 
-from evalsuite import Prompt, Sampling, Task, run
-from evalsuite.demo import bubble_pass
+from evalsuite import run
 from evalsuite.models import load
-from evalsuite.plan import Settings, make_plans
-from evalsuite.registry import load_task
 from evalsuite.table import markdown
 from evalsuite.trainers import Recipe, recipe
 from evalsuite.trainers.objectives.lengths import additive
@@ -41,17 +36,8 @@ if TYPE_CHECKING:
 
     from evalsuite.trainers import Rows
 
-PASSES = range(1, 7)
 ALPHA = 0.33
 SETTINGS = {**OPTIM, "rollout.prompts": 16, "rollout.group": 8}
-COLD = {
-    "optim.lr": 2e-3,
-    "optim.betas": [0.9, 0.95],
-    "optim.warmup": 5,
-    "optim.schedule": "linear",
-    "rollout.prompts": 128,
-    "rollout.verify": False,
-}
 SCALARS = {"train": "score", "length": "completions/mean_length", "entropy": "entropy", "flat": "frac_reward_zero_std"}
 
 
@@ -77,41 +63,6 @@ ARMS: dict[str, tuple[type[Recipe], dict[str, float]]] = {
     "gr3": (GR3, {"shape.alpha": ALPHA}),
     **{f"additive {weight:g}": (Additive, {"shape.weight": weight}) for weight in (0.01, 0.1, 1.0)},
 }
-
-
-def passes(spec: str) -> Task:
-    """The questions of a sort_letters task, to be answered in lines of which the last one counts."""
-    prompt = Prompt(name="passes", user="{problem}", plain="{problem}", gap="")
-    return replace(
-        load_task(spec), name="passes", prompt=prompt, sampling=Sampling(temperature=1.0, max_tokens=40), metrics=("avg",)
-    )
-
-
-def teacher(letters: str, count: int) -> str:
-    """So many passes of bubble sort, one per line."""
-    lines = []
-    for _ in range(count):
-        letters = bubble_pass(letters)
-        lines.append(letters)
-    return "\n".join(lines)
-
-
-def thinker(work: Path, seed: int, steps: int) -> Path:
-    """The demo model of this seed after `steps` updates of imitation of the teacher."""
-    model = demo_model(work, seed)
-    task = passes(TRAIN)
-    (plan,), _ = make_plans([task], Settings())
-    rng = random.Random(seed)
-    demos = model / "passes.jsonl"
-    demos.write_text(
-        "".join(
-            json.dumps({"id": s.id, "text": teacher(s.problem.removeprefix("sort ").removesuffix("="), count)}) + "\n"
-            for s in plan.samples
-            for count in rng.sample(PASSES, 3)
-        )
-    )
-    settings = COLD | {"rollout.demos": str(demos)}
-    return fit(f"sft, seed {seed}", "sft", model, task, settings=settings, steps=steps, seed=seed, work=work)[0]
 
 
 def held_out(checkpoint: Path, name: str, work: Path) -> tuple[float, float]:

@@ -42,10 +42,10 @@ class RecipeTrainer(GRPOTrainer):
         self.recipe = adapter.load(recipe) if isinstance(recipe, str) else recipe
         args = args if args is not None else adapter.config(self.recipe)
         adapter.check(self.recipe, args)
-        super().__init__(model, reward_funcs, args, **others)
         self._name, self._paper = f"evalsuite recipe {self.recipe.name} ({self.recipe.paper})", {}  # for the model card
         self._tag_names = ["trl", "evalsuite", self.recipe.name]
         self._rows: Rows | None = None
+        super().__init__(model, reward_funcs, args, **others)
         self.add_callback(_After(self))
 
     def _calculate_rewards(self, *args: Any, **kwargs: Any) -> Tensor:
@@ -64,9 +64,10 @@ class RecipeTrainer(GRPOTrainer):
         out["keep"] = rows.keep[mine].to(device)
         out["num_items_in_batch"], out["num_sequences_in_batch"] = kept.sum().to(device), rows.keep.sum().to(device)
         # The table of completions is to show what is learnt from, not the advantages that TRL has computed.
-        for _ in range(len(advantages)):
-            self._logs["advantages"].pop()
-        self._logs["advantages"].extend((advantages if advantages.dim() == 1 else advantages.mean(1)).tolist())
+        shown = self._logs["advantages"]
+        for _ in range(min(len(advantages), len(shown))):
+            shown.pop()
+        shown.extend((advantages if advantages.dim() == 1 else advantages.mean(1)).tolist())
         mode = "train" if self.model.training else "eval"
         self._metrics[mode]["frac_admitted"].append(rows.keep.float().mean().item())
         self._metrics[mode]["frac_unscorable"].append(rows.score.isnan().float().mean().item())

@@ -205,6 +205,20 @@ def test_state_is_saved_and_resumed(make, common):
     assert "evalsuite recipe gr3 (arXiv:2603.10535)" in Path(common["output_dir"], "README.md").read_text()
 
 
+def test_trls_own_evaluation(make, common):
+    """Groups of another size, and more rows than a generation batch: neither accumulated nor a share of anything."""
+    from datasets import Dataset
+
+    recipe = adapter.load("grpo", SMALL)
+    args = adapter.config(recipe, **common | {"max_steps": 1}, num_generations_eval=2, per_device_eval_batch_size=24)
+    trainer = trained(make(Recording, recipe, args=args, eval_dataset=Dataset.from_dict({"prompt": PROMPTS})))
+    values = trainer.evaluate()
+    advantages = trainer.batches[-1][1]["advantages"].view(12, 2)
+    torch.testing.assert_close(advantages.sum(1), torch.zeros(12))
+    assert 0 < values["eval_reward"] < 1 and values["eval_frac_admitted"] == 1 and advantages.abs().max() > 0.5
+    assert len(trainer._logs["advantages"]) == 16 and trainer._logs["advantages"][-1] == advantages[-1, -1]
+
+
 def test_a_tasks_verifier_is_the_reward(make, common):
     """`evalsuite.reward` of a task, rows named by their question."""
     import sys
