@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from evalsuite.models.base import Model
 from evalsuite.models.hf import HFModel
 from evalsuite.plan import Plan, Settings
 from evalsuite.progress import Progress
+from evalsuite.results import RunResult
 
 from .checkpoint import name
 
@@ -51,10 +53,15 @@ class Evals:
             )
         finally:
             module.train(training)
-        values: dict[str, float] = {}
-        for task, numbers in result.tasks.items():
-            for metric, aggregate in numbers.metrics.items():
-                key = f"eval/{task}/{metric}"
-                values |= {key: aggregate.value, f"{key}/low": aggregate.low, f"{key}/high": aggregate.high}
-            values[f"eval/{task}/truncated"] = numbers.truncated
-        return values
+        return scalars(result)
+
+
+def scalars(result: RunResult) -> dict[str, float]:
+    """`eval/TASK/METRIC` with `/low` and `/high`, and `eval/TASK/truncated`; what is not finite is left out."""
+    values: dict[str, float] = {}
+    for task, numbers in result.tasks.items():
+        for metric, found in numbers.metrics.items():
+            key = f"eval/{task}/{metric}"
+            values |= {key: found.value, f"{key}/low": found.low, f"{key}/high": found.high}
+        values[f"eval/{task}/truncated"] = numbers.truncated
+    return {name: value for name, value in values.items() if math.isfinite(value)}

@@ -1,9 +1,7 @@
-# ruff: noqa: TID253
 """`EvalCallback`: evaluations inside a training by TRL or transformers, the same as `evalsuite.run`'s."""
 
 from __future__ import annotations
 
-import math
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
@@ -92,8 +90,7 @@ class EvalCallback(TrainerCallback):
         if trainer.is_world_process_zero():
             module = trainer.accelerator.unwrap_model(trainer.model)
             values = self.evals.run(module, self._reading, self.label, state.global_step)
-            finite = {name: value for name, value in values.items() if math.isfinite(value)}  # few questions have no interval
             log = control.should_log
-            Trainer.log(trainer, finite)  # TRL's own would also close its means of the training so far
+            Trainer.log(trainer, values)  # TRL's own would also close its means of the training so far
             control.should_log = log  # the training's own line of this step is still to come
         trainer.accelerator.wait_for_everyone()

@@ -1,4 +1,3 @@
-# ruff: noqa: TID253
 """`RecipeTrainer`: see `trl.py`, through which it is imported once it is used."""
 
 from __future__ import annotations

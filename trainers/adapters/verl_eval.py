@@ -10,7 +10,6 @@ The hook runs in the driver, which verl starts without a GPU, and training waits
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,8 @@ from verl.trainer.ppo.checkpoint_callback import CheckpointCallback
 import evalsuite
 from evalsuite.errors import UsageError
 from evalsuite.models import load as load_model
+
+from ..evals import scalars
 
 ACTOR = "actor_rollout_ref.actor.checkpoint"
 
@@ -52,9 +53,4 @@ class EvalOnSave(CheckpointCallback):
         model = load_model(str(Path(checkpoint_dir, "actor", "huggingface")), self.model_args)
         model.name = Path(checkpoint_dir).name
         result = evalsuite.run(model, **self.arguments)
-        values = {}
-        for task, numbers in result.tasks.items():
-            for metric, found in numbers.metrics.items():
-                key = f"eval/{task}/{metric}"
-                values |= {key: found.value, f"{key}/low": found.low, f"{key}/high": found.high}
-        trainer.logger.log(data={k: v for k, v in values.items() if math.isfinite(v)}, step=global_step)
+        trainer.logger.log(data=scalars(result), step=global_step)
