@@ -59,20 +59,18 @@ class Collector:
         questions: Sequence[tuple[int, Question]],
         *,
         samples: int,
-        batch: int,
         advance: Callable[[int], None] = lambda rows: None,
     ) -> list[Rollout]:
         """`samples` scored rollouts of each (group number, question), in the order of the groups.
 
-        Scoring overlaps generation. `batch` is the number of the rollout batch: the same question is answered with new noise in
-        another one. A request that failed for good leaves its group out. Raises UnavailableError where nothing can be asked any
+        Scoring overlaps generation. A question that comes again has another group number, and is answered with new noise. A request that failed for good leaves its group out. Raises UnavailableError where nothing can be asked any
         more, IncompleteError where every request failed.
         """
         slots = asyncio.Semaphore(max(1, self.sampler.model.concurrency))
         failures: list[str] = []
 
         async def one(group: int, question: Question) -> list[Rollout]:
-            request = training_request(question, samples, batch)
+            request = training_request(question, samples, group)
             try:
                 async with slots:
                     completions = await self.sampler.model.generate(request)
@@ -111,10 +109,10 @@ class Collector:
         return await asyncio.to_thread(self.pool.score, verifier, items)
 
 
-def training_request(question: Question, samples: int, batch: int) -> Request:
-    """The evaluation's request with log-probabilities, and seeds that belong to this rollout batch."""
+def training_request(question: Question, samples: int, group: int) -> Request:
+    """The evaluation's request with log-probabilities, and seeds that belong to this group."""
     plan, sample = question
-    seeds = tuple(sample_seed(plan.seed, plan.name, f"{sample.id}@{batch}", i) for i in range(samples))
+    seeds = tuple(sample_seed(plan.seed, plan.name, f"{sample.id}@{group}", i) for i in range(samples))
     return dataclasses.replace(plan.request(sample, range(samples)), seeds=seeds, logprobs=True)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from evalsuite import Completion, Score
 from evalsuite.models.loading import Checkpoint
@@ -16,20 +16,24 @@ from .rows import Rollout
 
 
 class Demonstrated:
-    """An endless stream of demonstrations, shuffled anew in every epoch. Stateless: batch `b` of `n` is the same at any time."""
+    """An endless stream of demonstrations, each a group of its own, shuffled anew in every epoch. `cursor` counts what was taken."""
 
     def __init__(self, demos: Sequence[Demo], plans: Sequence[Plan], sampler: Sampler, source: Checkpoint, seed: int) -> None:
         self._demos, self._seed = demos, seed
         self._plans = {plan.name: plan for plan in plans}
         self._sampler, self._source = sampler, source
         self._chat = bool(sampler.model.identity().get("chat"))
+        self.cursor = 0
         self._order = functools.lru_cache(maxsize=2)(self._permutation)
 
-    def rollouts(self, n: int, batch: int) -> list[Rollout]:
-        """Batch number `batch` of `n` demonstrations, each a group of its own."""
-        places = range(n * batch, n * (batch + 1))
-        total = len(self._demos)
-        return [self._rollout(place, self._demos[self._order(place // total)[place % total]]) for place in places]
+    def __len__(self) -> int:
+        return len(self._demos)
+
+    def rollouts(self, groups: int, advance: Callable[[int], None]) -> list[Rollout]:
+        """The next demonstrations."""
+        total, first = len(self._demos), self.cursor
+        self.cursor += groups
+        return [self._rollout(i, self._demos[self._order(i // total)[i % total]]) for i in range(first, self.cursor)]
 
     def _permutation(self, epoch: int) -> list[int]:
         return random.Random(f"{self._seed}/{epoch}").sample(range(len(self._demos)), len(self._demos))

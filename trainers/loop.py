@@ -7,17 +7,15 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor
 
 from evalsuite.errors import IncompleteError
-from evalsuite.loop import run_async
 
 from .base import Recipe
-from .collect import Collector, check_scores
+from .collect import check_scores
 from .micro import Micro, micro_batches, padded_logprobs
 from .objectives.aggregate import Normaliser
 from .objectives.batch import Batch
@@ -25,7 +23,6 @@ from .objectives.diagnostics import ratio_report, sampler_difference
 from .objectives.total import total_loss
 from .pending import Pending, share, split
 from .policy import Policy, Scored
-from .prompts import Prompts
 from .report import batch_metrics
 from .rows import Rollout, Rows
 from .schedule import learning_rate
@@ -45,6 +42,19 @@ class Limits:
     max_errors: float = 0.05
 
 
+class Source(Protocol):
+    """Where rows come from: an endless stream of groups, the same for a seed. `cursor` counts the groups taken, and is all there is to
+    save; `len` is the number of different questions, one epoch."""
+
+    cursor: int
+
+    def __len__(self) -> int: ...
+
+    def rollouts(self, groups: int, advance: Callable[[int], None]) -> list[Rollout]:
+        """Scored rollouts of the next `groups` groups, the same list on every rank; `advance(n)` as n more are scored."""
+        ...
+
+
 class Trainer:
     """One run of one recipe. `step` counts updates; everything that the next step depends on is in `state()` and the weights."""
 
@@ -52,45 +62,39 @@ class Trainer:
         self,
         recipe: Recipe,
         policy: Policy,
-        prompts: Prompts,
-        collector: Collector | None,
+        source: Source,
         accelerator: Accelerator,
         limits: Limits,
         *,
         pad: int,
         max_tokens: int,
-        demonstrations: Callable[[int, int], list[Rollout]] | None = None,
         reference: Any = None,
-        export: Callable[[], Path] | None = None,
     ) -> None:
-        """`demonstrations(n, batch)` stands in for the collector where rows are not sampled; `reference(micro)` scores with the
-        model that the KL term holds on to; `export()` writes the weights for a sampler that has its own copy. `max_tokens` is the
-        longest response there can be."""
-        self.recipe, self.prompts, self.collector, self.limits = recipe, prompts, collector, limits
-        self.accelerator, self.pad, self.max_tokens = accelerator, pad, max_tokens
-        self.demonstrations, self.reference, self.export = demonstrations, reference, export
+        """`reference(micro)` scores with the model that the KL term holds on to; `max_tokens` is the longest response there can be."""
+        self.recipe, self.source, self.limits, self.accelerator = recipe, source, limits, accelerator
+        self.pad, self.max_tokens, self.reference = pad, max_tokens, reference
         s = recipe.settings.optim
         trained = [p for p in policy.parameters() if p.requires_grad]
         optimizer = torch.optim.AdamW(trained, lr=s.lr, betas=s.betas, eps=s.eps, weight_decay=s.weight_decay)
         self.policy, self.optimizer = accelerator.prepare(policy, optimizer)
-        self.step = self.batches = self.tokens = self.unusable = 0
+        self.step = self.tokens = self.unusable = 0
         self.pending: Pending | None = None
 
     def state(self) -> dict[str, Any]:
         """This rank's part of a checkpoint, weights and optimiser aside."""
         return {
             "step": self.step,
-            "batches": self.batches,
             "tokens": self.tokens,
-            "cursor": self.prompts.cursor,
+            "unusable": self.unusable,
+            "cursor": self.source.cursor,
             "recipe": self.recipe.state,
             "pending": self.pending,
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Inverse of `state`."""
-        self.step, self.batches, self.tokens = state["step"], state["batches"], state["tokens"]
-        self.prompts.cursor, self.recipe.state, self.pending = state["cursor"], state["recipe"], state["pending"]
+        self.step, self.tokens, self.unusable = state["step"], state["tokens"], state["unusable"]
+        self.source.cursor, self.recipe.state, self.pending = state["cursor"], state["recipe"], state["pending"]
 
     def advance(self, advance: Callable[[int], None] = lambda rows: None) -> tuple[dict[str, float], Pending | None]:
         """One update. Returns its scalars, and the rollout batch where one was collected for it.
@@ -110,7 +114,7 @@ class Trainer:
         self.step += 1
         metrics |= self.recipe.after(rows, self.step)
         self.tokens += int(rows.length[part].sum()) if part else 0
-        metrics |= {"num_tokens": self.tokens, "epoch": self.prompts.cursor / len(self.prompts)}
+        metrics |= {"num_tokens": self.tokens, "epoch": self.source.cursor / len(self.source)}
         metrics |= {"time/rollout": generated, "step_time": time.perf_counter() - started}
         return metrics, collected
 
@@ -123,42 +127,20 @@ class Trainer:
             missing = wanted - len(set(rows.group[rows.keep].tolist()))
             if missing <= 0:
                 break
-            new = self._sample(missing, advance)
+            new = self.source.rollouts(missing, advance)
             check_scores(new, self.limits.max_errors)
             rows = Rows.of((*rows.rollouts, *new))
             rows = rows.replace(reward=self.recipe.shape(rows))
             rows = rows.replace(keep=self.recipe.admit(rows))
-        self.batches += 1
         updates = split(rows, s.rollout.updates, s.rollout.epochs)
-        pending = Pending(rows=rows, advantages=self.recipe.credit(rows), updates=updates)
+        behaviour = padded_logprobs(rows.rollouts)
+        pending = Pending(rows=rows, advantages=self.recipe.credit(rows), updates=updates, behaviour_logp=behaviour)
         pending.metrics = batch_metrics(rows, s.rollout.temperature)
         if len(pending.updates) > 1:
             pending.old_logp = self._scored(pending, self.policy)
         if s.loss.kl:
             pending.ref_logp = self._scored(pending, self.reference)
         return pending
-
-    def _sample(self, groups: int, advance: Callable[[int], None]) -> list[Rollout]:
-        """Scored rollouts of the next `groups` questions: each rank takes its share, all get all."""
-        samples = self.recipe.settings.rollout.group
-        if self.demonstrations is not None:
-            return self.demonstrations(groups, self.batches)
-        assert self.collector is not None
-        first = self.prompts.cursor
-        questions = [(first + i, q) for i, q in enumerate(self.prompts.take(groups))]
-        sampler = self.collector.sampler
-        sampler.update(self.export)
-        sampler.wake()
-        try:
-            mine = questions[self._rank :: self._world]
-            own = run_async(self.collector.collect(mine, samples=samples, batch=self.batches, advance=advance))
-        finally:
-            sampler.sleep()
-        if self._world == 1:
-            return own
-        from accelerate.utils import gather_object
-
-        return sorted(gather_object(own), key=lambda r: (r.group, r.index))
 
     def _update(self, pending: Pending, part: list[int]) -> dict[str, float]:
         """One optimiser step on these rows of the batch. Sums over micro-batches and ranks are those of the whole."""
@@ -199,7 +181,7 @@ class Trainer:
         """How far the policy is from the one that these rows came from, over this rank's rows and before any clip."""
         rows = pending.rows
         mask = _mask(rows)[mine]
-        behaviour = padded_logprobs(rows.rollouts)
+        behaviour = pending.behaviour_logp
         old = pending.old_logp if pending.old_logp is not None else behaviour
         report = {} if old is None else ratio_report(now[mine] - old[mine], mask)
         if behaviour is None:
@@ -217,7 +199,6 @@ class Trainer:
 
     def _batch(self, pending: Pending, micro: Micro) -> Batch:
         scored: Scored = self.policy(micro)
-        behaviour = padded_logprobs(pending.rows.rollouts) if self.recipe.settings.loss.importance_cap else None
         return Batch(
             logp=scored.logp,
             old_logp=micro.column(pending.old_logp) if pending.old_logp is not None else scored.logp.detach(),
@@ -225,7 +206,7 @@ class Trainer:
             mask=micro.mask,
             entropy=scored.entropy,
             ref_logp=micro.column(pending.ref_logp) if pending.ref_logp is not None else None,
-            behaviour_logp=micro.column(behaviour) if behaviour is not None else None,
+            behaviour_logp=micro.column(pending.behaviour_logp) if pending.behaviour_logp is not None else None,
         )
 
     def _scored(self, pending: Pending, policy: Any) -> Tensor:

@@ -15,6 +15,7 @@ class Pending:
     """Rows with their advantages, and the updates that are still to be made of them.
 
     advantages     float (N,) or (N, T)
+    behaviour_logp float (N, T) or None: the sampler's
     old_logp       float (N, T) or None: with one update, it is the policy's own
     ref_logp       float (N, T) or None
     updates        per update the rows it takes; an empty one is a batch in which nothing was admitted
@@ -23,6 +24,7 @@ class Pending:
     rows: Rows
     advantages: Tensor
     updates: list[list[int]]
+    behaviour_logp: Tensor | None = None
     old_logp: Tensor | None = None
     ref_logp: Tensor | None = None
     metrics: dict[str, float] = field(default_factory=dict)

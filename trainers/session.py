@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,12 +21,13 @@ from evalsuite.verifiers.pool import default_pool
 from . import checkpoint, rundir
 from .base import Recipe
 from .collect import Collector
+from .demonstrated import Demonstrated
 from .evals import Evals
 from .journal import Journal, read_scalars
 from .loop import Limits, Trainer
 from .policy import Policy
 from .prompts import Prompts
-from .rows import Rollout
+from .sampled import Sampled
 from .setup import Setup, need_whole_weights
 from .signals import patient
 from .watch import Watch
@@ -87,21 +88,17 @@ class Session:
         )
         self.sampler = setup.sampler(module, folder, run.path.name, accelerator)
         self.judge = JudgeThread(judge) if judge is not None else None
-        prompts = Prompts(plans, seed)
-        demonstrated = method.source == "demonstrations"
+        self.questions = Prompts(plans, seed)
         vocabulary = module.get_input_embeddings().weight.shape[0]
         self.trainer = Trainer(
             method,
             policy,
-            prompts,
-            None if demonstrated else Collector(self.sampler, default_pool(), self.judge),
-            self.accelerator,
+            self._demonstrated(plans, seed) if method.source == "demonstrations" else self._sampled(),
+            accelerator,
             Limits(steps=steps, micro_tokens=setup.budget(vocabulary), max_errors=max_errors),
             pad=self.source.tokenizer.pad_token_id or 0,
             max_tokens=max(plan.sampling.max_tokens for plan in plans),
-            demonstrations=self._demonstrations(plans, seed) if demonstrated else None,
             reference=setup.reference(module, folder, policy) if loss.kl else None,
-            export=self._export,
         )
 
     def __enter__(self) -> Session:
@@ -124,7 +121,7 @@ class Session:
         self.accelerator.wait_for_everyone()  # all ranks have read it before one of them goes on writing
         if main:
             self.run.write_manifest(record)
-            rundir.write_prompts(run, trainer.prompts.questions)
+            rundir.write_prompts(run, self.questions.questions)
         journal = Journal(run, trainer.step) if main else None
         watch.start(run, trainer.step, self.steps)
         for note in self.notes:
@@ -204,11 +201,14 @@ class Session:
                 self.accelerator.log(values, step=step)
             self.accelerator.wait_for_everyone()
 
-    def _demonstrations(self, plans: Sequence[Plan], seed: int) -> Callable[[int, int], list[Rollout]]:
+    def _sampled(self) -> Sampled:
+        collector = Collector(self.sampler, default_pool(), self.judge)
+        return Sampled(self.questions, collector, self.method.settings.rollout.group, self.accelerator, self._export)
+
+    def _demonstrated(self, plans: Sequence[Plan], seed: int) -> Demonstrated:
         """What the first process found and verified, for all: a deadline that only one of them misses must not part them."""
         from accelerate.utils import broadcast_object_list
 
-        from .demonstrated import Demonstrated
         from .demos import demonstrations
 
         s = self.method.settings.rollout
@@ -217,7 +217,7 @@ class Session:
             found = [demonstrations(plans, s.demos, per_prompt=s.per_prompt, seed=seed, verify=s.verify)]
         (found,) = broadcast_object_list(found)
         self.notes.append(str(found))
-        return Demonstrated(found.demos, plans, self.sampler, self.source, seed).rollouts
+        return Demonstrated(found.demos, plans, self.sampler, self.source, seed)
 
     def _export(self) -> Path:
         """The present weights, for a sampler in another process or engine."""

@@ -309,7 +309,7 @@ def test_sft_credits_rows_that_were_admitted() -> None:
         ({"rollout.group": 4}, "rollout.group is 1; demonstrations are not sampled"),
         ({"rollout.updates": 2}, "rollout.updates is 1"),
         ({"rollout.temperature": 0.7}, "rollout.temperature is 1"),
-        ({"rollout.per_prompt": -1}, "per_prompt is at least 0"),
+        ({"rollout.per_prompt": -1}, "per_prompt=-1 is below 0"),
         ({"rollout.demos": "gold"}, "no demonstrations in 'gold'"),
         ({"loss.clip_high": 0.3}, "no setting 'loss.clip_high'"),
     ],

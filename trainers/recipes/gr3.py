@@ -12,8 +12,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from evalsuite.errors import UsageError
-
 from ..base import Recipe, recipe
 from ..objectives.lengths import constraint_met, gr3, greatest, saturated
 
@@ -40,12 +38,6 @@ class GR3(Recipe):
 
         alpha: float = 0.33  # 0: GRPO
         calibrate: int = 0  # first steps in which candidates are watched, in place of alpha; 0: none
-
-    def check(self) -> None:
-        """No reward for length."""
-        super().check()
-        if self.settings.shape.alpha < 0 or self.settings.shape.calibrate < 0:
-            raise UsageError("recipe gr3: shape.alpha and shape.calibrate are at least 0")
 
     @property
     def alpha(self) -> float:

@@ -66,8 +66,6 @@ class SFT(Recipe):
         for name in ("group", "updates", "epochs", "temperature"):
             if getattr(rollout, name) != 1:
                 raise UsageError(f"recipe sft: rollout.{name} is 1; demonstrations are not sampled")
-        if rollout.per_prompt < 0:
-            raise UsageError("recipe sft: rollout.per_prompt is at least 0")
         check_source(rollout.demos)
 
     def credit(self, rows: Rows) -> Tensor:

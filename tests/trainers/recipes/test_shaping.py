@@ -79,7 +79,7 @@ def test_gr3_calibration():
 
 
 def test_gr3_refuses_what_would_reward_length():
-    with pytest.raises(UsageError, match="at least 0"):
+    with pytest.raises(UsageError, match="below 0"):
         load_recipe("gr3")({"shape.alpha": -0.1})
     with pytest.raises(ValueError, match="at 0 or above"):
         load_recipe("gr3")({}).shape(ROWS.replace(score=ROWS.score - 0.5))
