@@ -123,7 +123,7 @@ class Recipe:
                     f"recipe {self.name} has no setting {name!r}"
                     + (f"; did you mean {', '.join(near)}?" if near else f"; it has {', '.join(known)}")
                 )
-            kind = typing.get_type_hints(type(groups[group]))[field]
+            kind = _kind(type(groups[group]), field)
             groups[group] = dataclasses.replace(groups[group], **{field: _typed(f"{self.name}: {name}", value, kind)})
         self.settings = types.SimpleNamespace(**groups)
         self.state: dict[str, Any] = {}
@@ -182,6 +182,14 @@ class Recipe:
     def after(self, rows: Rows, step: int) -> dict[str, float]:
         """Stage 5, bookkeeping in `state` after an update; returns what to log."""
         return {}
+
+
+def _kind(settings: type, field: str) -> Any:
+    """The annotation of a setting. Where a subclass only changes the default, the words that its base allows still hold."""
+    default = next(f.default for f in dataclasses.fields(settings) if f.name == field)
+    hints = [typing.get_type_hints(cls) for cls in settings.__mro__[:-1]]
+    choices = (h[field] for h in hints if typing.get_origin(h.get(field)) is Literal)
+    return next((kind for kind in choices if default in typing.get_args(kind)), hints[0][field])
 
 
 def _typed(what: str, value: Any, kind: Any) -> Any:

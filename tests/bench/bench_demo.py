@@ -10,6 +10,8 @@ are paired by seed; intervals are Student's t over them.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from experiments import curve, demo_model, gain, mean_interval, options, report
 
@@ -37,7 +39,7 @@ def main() -> None:
             shown = showcase(model, run.steps, seed, runs=run.work / "evals", output=run.work / "runs", watch=Silent())
             says |= {arm.name: arm.says for arm in shown.arms}
             for one in shown.comparison.runs:
-                recorded = Recorded(RunDir(one.path))
+                recorded = Recorded(RunDir(Path(one.path)))
                 for metric in METRICS:
                     found = recorded.values(TEST, parse_metric(metric))[0]
                     values.setdefault((one.name, metric), []).append(float(np.mean(found)))
@@ -47,8 +49,8 @@ def main() -> None:
         lines = [
             [
                 name,
-                *(mean_interval(values[name, m]) for m in METRICS),
-                *(gain(values["demo", m], values[name, m]) for m in METRICS),
+                *(mean_interval(values[name, metric]) for metric in METRICS),
+                *("" if name == "demo" else gain(values["demo", metric], values[name, metric]) for metric in METRICS),
                 what,
             ]
             for name, what in says.items()

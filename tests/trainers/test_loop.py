@@ -13,6 +13,7 @@ import torch
 from small import Broken, small
 
 from evalsuite.errors import IncompleteError, UsageError
+from evalsuite.registry.recipes import load_recipe
 from evalsuite.trainers import Setup, train
 from evalsuite.trainers.journal import read_scalars
 from evalsuite.trainers.recipes.grpo import GRPO
@@ -164,6 +165,9 @@ def test_settings_that_do_not_exist_or_fit_are_named() -> None:
         GRPO({"loss.clip_hihg": 0.3})
     with pytest.raises(UsageError, match=r"loss.clip_high='a': float is wanted"):
         GRPO({"loss.clip_high": "a"})
+    with pytest.raises(UsageError, match=r"loss.aggregate='median': one of sequence_mean, token_mean, sequence_sum"):
+        load_recipe("dapo")({"loss.aggregate": "median"})
+    assert load_recipe("passk")({"credit.baseline": "subsets"}).settings.credit.baseline == "subsets"
     with pytest.raises(UsageError, match=r"rollout\.group is at least 1"):
         GRPO({"rollout.group": 0})
 
