@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from safetensors import SafetensorError
 
-from evalsuite.errors import UsageError
+from evalsuite.errors import IncompleteError, UsageError
 
 from .policy import Policy
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 TRAINER = "trainer"  # folder of what only a resumed run reads
 FOLDER = "checkpoints"
+KEPT = 2  # checkpoints that a run can go on from
 
 
 def name(step: int) -> str:
@@ -27,8 +30,8 @@ def name(step: int) -> str:
 def save(run: Path, step: int, accelerator: Accelerator, policy: Policy, tokenizer: Any, state: dict[str, Any]) -> Path:
     """Write the checkpoint of `step`; it appears under its name only when it is whole. Called by every rank.
 
-    `state` is this rank's own: cursor, recipe state, pending rollouts, random numbers. Older checkpoints keep their weights and
-    lose what only a resumed run needs.
+    `state` is this rank's own: cursor, recipe state, pending rollouts, random numbers. Checkpoints older than the one before keep
+    their weights and lose what only a resumed run needs. Raises IncompleteError where the disk takes no more.
     """
     final = run / FOLDER / name(step)
     partial = final.with_name(f".{final.name}.partial")
@@ -36,16 +39,23 @@ def save(run: Path, step: int, accelerator: Accelerator, policy: Policy, tokeniz
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
     accelerator.wait_for_everyone()
-    export(partial, accelerator, policy, tokenizer)
-    accelerator.save_state(str(partial / TRAINER / "accelerate"))
-    torch.save(state, partial / TRAINER / f"state-{accelerator.process_index}.pt")
+    try:
+        export(partial, accelerator, policy, tokenizer)
+        accelerator.save_state(str(partial / TRAINER / "accelerate"))
+        torch.save(state, partial / TRAINER / f"state-{accelerator.process_index}.pt")
+    except (OSError, RuntimeError, SafetensorError) as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise IncompleteError(
+            f"the checkpoint of step {step} cannot be written to {run}: {error}. Earlier ones are safe; free some space and run the "
+            "same command again to go on from the newest"
+        ) from error
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
+        _to_disk(partial)
         shutil.rmtree(final, ignore_errors=True)
         partial.rename(final)
-        for older in (run / FOLDER).glob(f"step-*/{TRAINER}"):
-            if older.parent != final:
-                shutil.rmtree(older)
+        for older in sorted((run / FOLDER).glob(f"step-*/{TRAINER}"))[:-KEPT]:
+            shutil.rmtree(older)
     accelerator.wait_for_everyone()
     return final
 
@@ -93,5 +103,19 @@ def restore(folder: Path, accelerator: Accelerator) -> dict[str, Any]:
         raise UsageError(
             f"{folder} was written by {saved} processes and this run has {accelerator.num_processes}; start as many, or --fresh"
         )
-    accelerator.load_state(str(folder / TRAINER / "accelerate"))
-    return torch.load(path, weights_only=False)
+    try:
+        accelerator.load_state(str(folder / TRAINER / "accelerate"))
+        return torch.load(path, weights_only=False)
+    except Exception as error:  # a torn pickle may raise anything
+        raise UsageError(
+            f"the checkpoint {folder} is damaged ({type(error).__name__}: {error}); delete it to go on from the one before, or "
+            "--fresh starts anew"
+        ) from error
+
+
+def _to_disk(folder: Path) -> None:
+    """Force what was written: a power cut must not leave a name without its contents."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from evalsuite import Request, Score
+from evalsuite import Completion, Request, Score
 from evalsuite.errors import IncompleteError, RequestError
 from evalsuite.models.base import Model
 from evalsuite.plan import Plan
@@ -63,43 +63,31 @@ class Collector:
     ) -> list[Rollout]:
         """`samples` scored rollouts of each (group number, question), in the order of the groups.
 
-        Scoring overlaps generation. A question that comes again has another group number, and is answered with new noise. A request that failed for good leaves its group out. Raises UnavailableError where nothing can be asked any
-        more, IncompleteError where every request failed.
+        Scoring overlaps generation. A question that comes again has another group number, and is answered with new noise. Where a
+        request failed for good, its rows are there without tokens and without a score, as our failures are. Raises UnavailableError
+        where nothing can be asked any more, IncompleteError for a sampler that gives no tokens.
         """
         slots = asyncio.Semaphore(max(1, self.sampler.model.concurrency))
-        failures: list[str] = []
 
         async def one(group: int, question: Question) -> list[Rollout]:
             request = training_request(question, samples, group)
             try:
                 async with slots:
                     completions = await self.sampler.model.generate(request)
+                prompt = self.sampler.prompt_ids(request)
             except RequestError as error:
-                failures.append(f"{question.plan.name} {question.sample.id}: {error}")
-                return []
+                lost = Score(None, "error", feedback=f"the request failed: {error}")
+                none = Completion(text="", token_ids=(), logprobs=())
+                return _rollouts(question, group, (), [none] * samples, dict.fromkeys(range(samples), lost))
             if any(c.token_ids is None or c.logprobs is None for c in completions):
                 raise IncompleteError(f"{self.sampler.model.name} gives no token ids or log-probabilities; training needs both")
             items = {i: (question.sample, completion) for i, completion in enumerate(completions)}
             scores = await self._score(question.plan, items)
             advance(len(completions))
-            prompt = self.sampler.prompt_ids(request)
-            return [
-                Rollout(
-                    task=question.plan.name,
-                    sample=question.sample,
-                    group=group,
-                    index=i,
-                    prompt_ids=prompt,
-                    completion=completion,
-                    score=scores[i],
-                )
-                for i, completion in enumerate(completions)
-            ]
+            return _rollouts(question, group, prompt, completions, scores)
 
         self.sampler.expect(min(len(questions), max(1, self.sampler.model.concurrency)))
         groups = await asyncio.gather(*(one(group, question) for group, question in questions))
-        if failures and len(failures) == len(questions):
-            raise IncompleteError(f"all {len(failures)} requests of this step failed; the last one: {failures[-1]}")
         return [rollout for rows in groups for rollout in rows]
 
     async def _score(self, plan: Plan, items: dict[int, Any]) -> dict[int, Score]:
@@ -107,6 +95,23 @@ class Collector:
         if isinstance(verifier, ModelVerifier) and self.judge is not None:
             return await asyncio.to_thread(self.judge.score, verifier, items, self.pool)
         return await asyncio.to_thread(self.pool.score, verifier, items)
+
+
+def _rollouts(
+    question: Question, group: int, prompt: tuple[int, ...], completions: Sequence[Completion], scores: Mapping[int, Score]
+) -> list[Rollout]:
+    return [
+        Rollout(
+            task=question.plan.name,
+            sample=question.sample,
+            group=group,
+            index=i,
+            prompt_ids=prompt,
+            completion=completion,
+            score=scores[i],
+        )
+        for i, completion in enumerate(completions)
+    ]
 
 
 def training_request(question: Question, samples: int, group: int) -> Request:
@@ -131,7 +136,7 @@ def check_scores(rollouts: Sequence[Rollout], allowed: float) -> None:
     if len(broken) > allowed * len(rollouts):
         last = broken[-1]
         raise IncompleteError(
-            f"the verifier failed on {len(broken)} of {len(rollouts)} completions of this step (allowed: {allowed:.0%}), as on "
-            f"{last.task} {last.sample.id}: {last.score.feedback}. Nothing was trained on them; mend the verifier and run the "
-            "same command again, or allow more with --max-errors"
+            f"{len(broken)} of {len(rollouts)} completions of this step have no score (allowed: {allowed:.0%}), as on "
+            f"{last.task} {last.sample.id}: {last.score.feedback}. Nothing was trained on them; mend the cause and run the same "
+            "command again, or allow more with --max-errors"
         )

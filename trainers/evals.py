@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,15 +28,22 @@ class Evals:
     folder: Path
     progress: Progress
     judge: Model | None = None
+    max_errors: float = 0.05  # share of the samples that may lack a value
 
     def due(self, step: int, steps: int) -> bool:
         """Whether step `step` of `steps` is one to evaluate at."""
         return bool(self.plans) and (step in (0, steps) or (self.every > 0 and step % self.every == 0))
 
+    def done(self, rows: Sequence[Mapping[str, float]]) -> bool:
+        """Whether these scalars, all of one step, have every task."""
+        names = {name for row in rows for name in row}
+        return all(any(name.startswith(f"eval/{plan.name}/") for name in names) for plan in self.plans)
+
     def run(self, module: Any, checkpoint: Path, label: str, step: int) -> dict[str, float]:
         """Evaluate `module` as it is now; scalars `eval/TASK/METRIC` with `/low` and `/high`, the ends of the 95 % interval.
 
-        An evaluation that an earlier call finished or began is taken up where it was.
+        An evaluation that an earlier call finished or began is taken up where it was. Raises IncompleteError where more samples
+        lack a value than `max_errors` allows: half an evaluation is no number on a curve.
         """
         training = module.training
         model = HFModel.live(module, checkpoint, label=f"{label}@{step}")
@@ -50,18 +57,22 @@ class Evals:
                 judge=self.judge,
                 output=self.folder,
                 progress=self.progress,
+                max_errors=f"{100 * self.max_errors}%",
             )
         finally:
             module.train(training)
+        if result.exit_code:
+            why = result.stopped or "; ".join(error for task in result.tasks.values() for error in task.first_errors[:1])
+            raise IncompleteError(f"the evaluation at step {step} is incomplete ({why}); the same command tries it again")
         return scalars(result)
 
 
 def scalars(result: RunResult) -> dict[str, float]:
-    """`eval/TASK/METRIC` with `/low` and `/high`, and `eval/TASK/truncated`; what is not finite is left out."""
+    """`eval/TASK/METRIC` with `/low` and `/high`, `eval/TASK/truncated` and `eval/TASK/coverage`; what is not finite is left out."""
     values: dict[str, float] = {}
     for task, numbers in result.tasks.items():
         for metric, found in numbers.metrics.items():
             key = f"eval/{task}/{metric}"
             values |= {key: found.value, f"{key}/low": found.low, f"{key}/high": found.high}
-        values[f"eval/{task}/truncated"] = numbers.truncated
+        values |= {f"eval/{task}/truncated": numbers.truncated, f"eval/{task}/coverage": numbers.coverage}
     return {name: value for name, value in values.items() if math.isfinite(value)}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalsuite.errors import UnavailableError, UsageError
-from evalsuite.files import write_atomically
-from evalsuite.runlog.log import LogWriter, encode, read_lines
+from evalsuite.runlog.log import LogWriter, read_lines
 
 from .rows import Rows
 
@@ -86,10 +86,15 @@ def check_mirrors(names: Sequence[str]) -> None:
 
 
 def _cut(path: Path, step: int) -> None:
-    """Rewrite a file without the lines of later steps."""
+    """Truncate a file where the first line of a later step begins: lines are in the order of their steps."""
     if not path.exists():
         return
-    rows = list(read_lines(path))
-    kept = [row for row in rows if row.get("step", 0) <= step]
-    if len(kept) < len(rows):
-        write_atomically(path, b"".join(map(encode, kept)))
+    end = 0
+    with path.open("rb") as file:
+        for row, line in zip(read_lines(path), file, strict=False):  # an unfinished last line is no row
+            if row.get("step", 0) > step:
+                break
+            end += len(line)
+        else:
+            return
+    os.truncate(path, end)

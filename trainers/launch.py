@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from .setup import Setup
 from .watch import Silent, Watch, make_watch
 
 RUNS = Path("results/train")
+PATIENCE = timedelta(hours=24)
 
 
 def train(
@@ -72,7 +74,8 @@ def train(
     setup.check()
     if confirm_run_unsafe_code:
         confirm_unsafe_code()
-    from accelerate import Accelerator
+    from accelerate import Accelerator, InitProcessGroupKwargs
+    from accelerate.state import AcceleratorState
 
     from evalsuite.registry.recipes import load_recipe
 
@@ -91,11 +94,15 @@ def train(
     folder, adapter = weights.place(model)
     if adapter is not None:
         raise UsageError(f"{model} is an adapter; merge it into its base model, or train the base with --lora")
-    what = rundir.identity(method, folder, plans, seed, steps, setup.lora)
-    run = RunDir(Path(output) / rundir.run_id(method, model, plans, seed, what))
+    AcceleratorState._reset_state()  # an earlier call's precision would silently stay
     accelerator = Accelerator(
-        mixed_precision="bf16" if setup.bf16 else None, log_with=list(setup.report_to) or None, project_dir=str(run.path)
+        mixed_precision="bf16" if setup.bf16 else None,
+        log_with=list(setup.report_to) or None,
+        kwargs_handlers=[InitProcessGroupKwargs(timeout=PATIENCE)],  # ranks wait while one of them evaluates
     )
+    what = rundir.identity(method, folder, plans, seed, steps, setup, accelerator.mixed_precision, judge_model)
+    run = RunDir(Path(output) / rundir.run_id(method, model, plans, seed, what))
+    accelerator.project_configuration.set_directories(str(run.path))
     main = accelerator.is_main_process
     if main:
         run.lock()
@@ -111,6 +118,7 @@ def train(
             folder=run.path / "evals",
             progress=make_progress(),
             judge=judge_model,
+            max_errors=max_errors,
         )
         with Session(accelerator, method, plans, folder, run, setup, steps, seed, max_errors, judge_model) as session:
             return session.drive(record, evals, save_every, watch or (make_watch() if main else Silent()))

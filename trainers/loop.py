@@ -113,7 +113,6 @@ class Trainer:
             self.pending = None
         self.step += 1
         metrics |= self.recipe.after(rows, self.step)
-        self.tokens += int(rows.length[part].sum()) if part else 0
         metrics |= {"num_tokens": self.tokens, "epoch": self.source.cursor / len(self.source)}
         metrics |= {"time/rollout": generated, "step_time": time.perf_counter() - started}
         return metrics, collected
@@ -132,6 +131,7 @@ class Trainer:
             rows = Rows.of((*rows.rollouts, *new))
             rows = rows.replace(reward=self.recipe.shape(rows))
             rows = rows.replace(keep=self.recipe.admit(rows))
+        self.tokens += sum(len(r.prompt_ids) + r.length for r in rows.rollouts)
         updates = split(rows, s.rollout.updates, s.rollout.epochs)
         behaviour = padded_logprobs(rows.rollouts)
         pending = Pending(rows=rows, advantages=self.recipe.credit(rows), updates=updates, behaviour_logp=behaviour)

@@ -15,8 +15,11 @@ from typing import TYPE_CHECKING, Any
 from evalsuite.files import write_atomically
 from evalsuite.manifest import now
 from evalsuite.models import weights
+from evalsuite.models.base import Model
+from evalsuite.models.loading import dtype_name
 from evalsuite.plan import Plan
 from evalsuite.runlog import RunDir, slug
+from evalsuite.verifiers.base import ModelVerifier
 
 from .base import Recipe
 from .prompts import Question
@@ -25,8 +28,21 @@ if TYPE_CHECKING:
     from .setup import Setup
 
 
-def identity(recipe: Recipe, folder: Path, plans: Sequence[Plan], seed: int, steps: int, lora: int) -> dict[str, Any]:
-    """Everything that the curves depend on. The number of steps is among it only where the schedule looks ahead."""
+def identity(
+    recipe: Recipe,
+    folder: Path,
+    plans: Sequence[Plan],
+    seed: int,
+    steps: int,
+    setup: Setup,
+    precision: str,
+    judge: Model | None,
+) -> dict[str, Any]:
+    """Everything that the curves depend on. The number of steps is among it only where the schedule looks ahead.
+
+    `precision` is what accelerate computes in ("no", "bf16"), wherever it was configured.
+    """
+    judged = any(isinstance(plan.task.verifier, ModelVerifier) for plan in plans)
     looks_ahead = recipe.settings.optim.schedule != "constant"
     return {
         "recipe": recipe.name,
@@ -34,7 +50,10 @@ def identity(recipe: Recipe, folder: Path, plans: Sequence[Plan], seed: int, ste
         "model": weights.digest(folder),
         "tasks": {plan.name: plan.identity() for plan in plans},
         "seed": seed,
-        "lora": lora,
+        "lora": setup.lora,
+        "dtype": dtype_name(setup.dtype),
+        "precision": precision,
+        "judge": dict(judge.identity()) if judge is not None and judged else None,
         "steps": steps if looks_ahead else None,
     }
 
@@ -49,22 +68,23 @@ def run_id(recipe: Recipe, model: str, plans: Sequence[Plan], seed: int, what: M
 def manifest(
     run: RunDir, recipe: Recipe, model: str, plans: Sequence[Plan], what: Mapping[str, Any], setup: Setup, steps: int
 ) -> dict[str, Any]:
-    """The contents of run.json at the start: the effective settings, not only those that were given."""
+    """The contents of run.json at the start: the effective settings, not only those that were given. `calls` are all that made it."""
     from importlib.metadata import version
 
+    before = run.manifest()
+    call = {"started": now(), "command": sys.argv, "from_step": before.get("step", 0), "setup": dataclasses.asdict(setup)}
     return {
         "schema": 1,
         "run_id": run.path.name,
         "kind": "train",
         "status": "running",
-        "started": now(),
-        "command": sys.argv,
+        "started": before.get("started", call["started"]),
+        "calls": [*before.get("calls", []), call],
         "identity": what,
         "recipe": {"name": recipe.name, "paper": recipe.paper, "formula": recipe.formula, "changes": list(recipe.changes)},
         "settings": recipe.effective(),
-        "steps": steps,
+        "steps": max(steps, before.get("step", 0)),
         "model": {"name": weights.label(model), "path": model},
-        "setup": dataclasses.asdict(setup),
         "packages": {name: version(name) for name in ("evalsuite", "torch", "transformers", "accelerate")},
         "tasks": {
             plan.name: {

@@ -14,6 +14,7 @@ from evalsuite.manifest import now
 from evalsuite.models.base import Model
 from evalsuite.models.loading import Checkpoint
 from evalsuite.plan import Plan
+from evalsuite.registry import is_evaluated
 from evalsuite.rewards._judge import JudgeThread
 from evalsuite.runlog import RunDir
 from evalsuite.verifiers.pool import default_pool
@@ -22,6 +23,7 @@ from . import checkpoint, rundir
 from .base import Recipe
 from .collect import Collector
 from .demonstrated import Demonstrated
+from .doubts import Doubts
 from .evals import Evals
 from .journal import Journal, read_scalars
 from .loop import Limits, Trainer
@@ -29,13 +31,11 @@ from .policy import Policy
 from .prompts import Prompts
 from .sampled import Sampled
 from .setup import Setup, need_whole_weights
-from .signals import patient
+from .signals import Stop, patient
 from .watch import Watch
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
-
-MISTRUST = 0.1  # nats between sampler and trainer, above what bfloat16 explains
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,8 +76,7 @@ class Session:
         self.accelerator = accelerator
         set_seed(seed, device_specific=True)
         self.source = Checkpoint(folder=folder)
-        self.mistrusted = False
-        self.notes = [_same_questions(plan) for plan in plans if _is_evaluated(plan)]
+        self.notes = [_same_questions(plan) for plan in plans if is_evaluated(plan.name)]
         self.module = module = setup.module(folder, accelerator.device)
         loss = method.settings.loss
         policy = Policy(
@@ -117,35 +116,27 @@ class Session:
         last = checkpoint.latest(run)
         if last is not None:
             trainer.load_state(checkpoint.restore(last, self.accelerator))
-        evaluated = any(row["step"] == trainer.step and _is_evaluation(row) for row in read_scalars(run))
+        self.saved = trainer.step if last is not None else -1
+        evaluated = evals.done([row for row in read_scalars(run) if row["step"] == trainer.step])
         self.accelerator.wait_for_everyone()  # all ranks have read it before one of them goes on writing
         if main:
             self.run.write_manifest(record)
             rundir.write_prompts(run, self.questions.questions)
         journal = Journal(run, trainer.step) if main else None
         watch.start(run, trainer.step, self.steps)
+        if trainer.step > self.steps:
+            self.notes.append(f"note: this run has {trainer.step} steps already; --steps {self.steps} takes none of them back")
         for note in self.notes:
             watch.note(note)
-        if self.accelerator.log_with:
-            named = {"name": run.name}
-            self.accelerator.init_trackers(
-                "evalsuite", config=rundir.flat(record["settings"]), init_kwargs={"wandb": named, "trackio": named}
-            )
-        saved = trainer.step if last is not None else -1
-
-        def save() -> None:
-            nonlocal saved
-            if saved != trainer.step:
-                checkpoint.save(run, trainer.step, self.accelerator, trainer.policy, self.source.tokenizer, trainer.state())
-                saved = trainer.step
-
+        self._begin_mirrors(run.name, record["settings"])
         if evals.plans:
             need_whole_weights(self.accelerator, "--eval-tasks", "evaluate the checkpoints with `evalsuite run --watch`")
-        ended = {"status": "failed"}
+        ended: dict[str, Any] = {"status": "failed"}
+        doubts = Doubts()
         try:
             with patient() as stop:
                 if not evaluated:
-                    self._evaluate(evals, journal)  # the first one, or one that was cut off after its checkpoint
+                    self._evaluate(evals, journal, stop)  # the first one, or one that was cut off after its checkpoint
                 while trainer.step < self.steps:
                     metrics, collected = trainer.advance(watch.rollouts)
                     if journal is not None:
@@ -154,13 +145,15 @@ class Session:
                             journal.samples(trainer.step, collected.rows, collected.advantages)
                     self.accelerator.log(metrics, step=trainer.step)
                     watch.step(trainer.step, metrics)
-                    self._mistrust(metrics, watch)
-                    if trainer.step % save_every == 0 or trainer.step == self.steps or stop.is_set():
-                        save()
-                    self._evaluate(evals, journal)
-                    if stop.is_set():
+                    for remark in doubts.about(metrics):
+                        watch.note(remark)
+                    stopping = self._anyone(stop.asked)
+                    if trainer.step % save_every == 0 or trainer.step == self.steps or stopping:
+                        self._save()
+                    if stopping:
                         raise KeyboardInterrupt
-                save()
+                    self._evaluate(evals, journal, stop)
+                self._save()
             ended = {"status": "done"}
         except KeyboardInterrupt:
             ended = {"status": "interrupted"}
@@ -182,24 +175,49 @@ class Session:
             history=read_scalars(run),
         )
 
-    def _mistrust(self, metrics: Mapping[str, float], watch: Watch) -> None:
-        """Say it once where the sampler is not the policy: wrong weights, another temperature, a template that differs."""
-        off = metrics.get("sampling/sampling_logp_difference/mean", 0.0)
-        if off > MISTRUST and not self.mistrusted:
-            self.mistrusted = True
-            watch.note(
-                f"warning: sampler and trainer differ by {off:.2g} nats per token on the same tokens; numbers that come of it are "
-                "off-policy. Look at the sampler's weights, number format and temperature (loss.importance_cap corrects small gaps)"
+    def _save(self) -> None:
+        """A checkpoint of this step, unless there is one."""
+        step = self.trainer.step
+        if self.saved != step:
+            checkpoint.save(
+                self.run.path, step, self.accelerator, self.trainer.policy, self.source.tokenizer, self.trainer.state()
+            )
+            self.saved = step
+
+    def _anyone(self, asked: bool) -> bool:
+        """Whether any process was asked to stop: all of them stop at the same step."""
+        if self.accelerator.num_processes == 1:
+            return asked
+        from accelerate.utils import gather_object
+
+        return any(gather_object([asked]))
+
+    def _begin_mirrors(self, name: str, settings: Mapping[str, Any]) -> None:
+        if self.accelerator.log_with:
+            named = {"name": name}
+            self.accelerator.init_trackers(
+                "evalsuite", config=rundir.flat(settings), init_kwargs={"wandb": named, "trackio": named}
             )
 
-    def _evaluate(self, evals: Evals, journal: Journal | None) -> None:
+    def _evaluate(self, evals: Evals, journal: Journal | None, stop: Stop) -> None:
+        """The evaluation of this step, if it is one to evaluate at. Ctrl-C ends it at once: it is taken up where it was."""
         step = self.trainer.step
-        if evals.due(step, self.steps):
-            if journal is not None:
-                values = evals.run(self.module, self.folder, self.run.path.name, step)
+        if not evals.due(step, self.steps):
+            return
+        interrupted = False
+        if journal is not None:
+            try:
+                with stop.at_once():
+                    values = evals.run(self.module, self.folder, self.run.path.name, step)
+            except KeyboardInterrupt:
+                interrupted = True
+            else:
                 journal.scalars(step, values)
                 self.accelerator.log(values, step=step)
-            self.accelerator.wait_for_everyone()
+        self.accelerator.wait_for_everyone()
+        if self._anyone(interrupted):
+            self._save()
+            raise KeyboardInterrupt
 
     def _sampled(self) -> Sampled:
         collector = Collector(self.sampler, default_pool(), self.judge)
@@ -224,19 +242,6 @@ class Session:
         folder = self.run.path / "rollout-weights"
         checkpoint.export(folder, self.accelerator, self.trainer.policy, self.source.tokenizer, merged=True)
         return folder
-
-
-def _is_evaluation(row: Mapping[str, Any]) -> bool:
-    return any(name.startswith("eval/") for name in row)
-
-
-def _is_evaluated(plan: Plan) -> bool:
-    """Whether these are the questions that `evalsuite run` scores; a file of the user's own is nobody's benchmark."""
-    from evalsuite.registry import index, is_train
-    from evalsuite.registry.filetask import is_file_spec
-
-    known = not is_file_spec(plan.name) and plan.name.partition("@")[0] in index()
-    return known and not is_train(plan.name)
 
 
 def _same_questions(plan: Plan) -> str:

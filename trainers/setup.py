@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evalsuite.errors import UsageError
+from evalsuite.errors import UnavailableError, UsageError
 from evalsuite.models.loading import dtype_name
 
 from .collect import Sampler
@@ -43,6 +44,8 @@ class Setup:
         check_mirrors(self.report_to)
         if self.rollouts.partition(":")[0] not in ("hf", "vllm"):
             raise UsageError(f"rollouts by {self.rollouts}: hf, vllm, or vllm:URL for a running server")
+        if self.rollouts == "vllm" and importlib.util.find_spec("vllm") is None:
+            raise UnavailableError("--rollouts vllm needs vllm: pip install 'evalsuite[vllm]', or take --rollouts hf")
         dtype_name(self.dtype)
 
     def budget(self, vocabulary: int) -> int:

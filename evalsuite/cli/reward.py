@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evalsuite.cli import options
 
 if TYPE_CHECKING:
-    from evalsuite.plan import Settings
+    from evalsuite.plan import Plan, Settings
 
 HELP = """The verifiers of tasks as rewards for other trainers: the prompts to train on, in the form that TRL, verl and OpenRLHF
 expect, and a server that scores what a policy said. In Python: evalsuite.reward("gsm8k", ...)."""
@@ -56,6 +58,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--port", type=int, default=8765, metavar="N", help="0 takes a free one (default: %(default)s)")
     add("--eos", action="append", default=[], metavar="TEXT", help="OpenRLHF: text of the model's end token; may be repeated")
     add("--deadline", type=float, metavar="SECONDS", help="for one completion, where its verifier sets none (default: 10)")
+    add(
+        "--batch-seconds",
+        type=float,
+        metavar="SECONDS",
+        help="for one request: what is not scored then is null (default: none)",
+    )
     options.add_unsafe(parsers["serve"])
     options.add_judge(parsers["serve"])
     for action in parsers.values():
@@ -80,12 +88,12 @@ def main(args: argparse.Namespace) -> int:
 
 def _dataset(args: argparse.Namespace) -> int:
     from evalsuite.plan import make_plans
-    from evalsuite.rewards.datasets import evaluated, write_dataset
+    from evalsuite.rewards.datasets import check_form, evaluated, write_dataset
 
+    out, mix = Path(args.out), _weights(args.mix, "--mix")
+    check_form(args.format, out, args.plain)
     settings = _settings(args, num_fewshot=args.num_fewshot, prompt=args.prompt, system=args.system_instruction)
     plans, _ = make_plans(options.task_names(args), settings)
-    mix = _weights(args.mix, "--mix")
-    out = Path(args.out)
     count = write_dataset(plans, args.format, out, plain=args.plain, mix=mix, seed=args.seed, include=settings.include)
     print(out)
     print(", ".join(f"{name}: {rows} rows" for name, rows in count.items()), file=sys.stderr)
@@ -95,7 +103,34 @@ def _dataset(args: argparse.Namespace) -> int:
             "that was trained on them; where a task has a training split, it is TASK@split=train",
             file=sys.stderr,
         )
+    _note_stops(plans, args.format, args.plain)
     return 0
+
+
+def _note_stops(plans: Sequence[Plan], form: str, plain: bool) -> None:
+    """Where `evalsuite run` ends completions, as the setting that makes a trainer end them there too."""
+    from evalsuite.rewards.datasets import stops
+
+    found = stops(plans, plain)
+    if not any(found):
+        return
+    for ends, names in found.items():
+        where = json.dumps(ends) if ends else "their end token alone"
+        print(
+            f"note: {', '.join(names)}: `evalsuite run` ends completions at {where}; let the trainer do so too", file=sys.stderr
+        )
+    if len(found) > 1:
+        print("note: a trainer has one list of stop strings for all tasks: train these apart", file=sys.stderr)
+        return
+    text = json.dumps(next(iter(found)))
+    setting = {
+        "trl": f'generation_kwargs={{"stop": {text}}} with vLLM; without it generation_kwargs={{"stop_strings": {text}}} and '
+        "model.generate = functools.partial(model.generate, tokenizer=tokenizer)",
+        "verl": "verl 0.9 has no setting for it: the reward reads what follows as well",
+        "openrlhf": "OpenRLHF 0.11 has no setting for it: the reward reads what follows as well",
+        "jsonl": f"stop={text} in vLLM",
+    }
+    print(f"note: {setting[form]}", file=sys.stderr)
 
 
 def _serve(args: argparse.Namespace) -> int:
@@ -105,11 +140,14 @@ def _serve(args: argparse.Namespace) -> int:
 
     options.unsafe(args)
     plans, _ = make_plans(options.task_names(args), _settings(args))
-    made = Reward(plans, weights=_weights(args.weights, "--weights"), judge=options.judge(args), deadline=args.deadline)
-    try:
-        serve(made, host=args.host, port=args.port, eos=args.eos, on_ready=lambda url: print(url, flush=True))
-    finally:
-        made.close()
+    made = Reward(
+        plans,
+        weights=_weights(args.weights, "--weights"),
+        judge=options.judge(args),
+        deadline=args.deadline,
+        batch_seconds=args.batch_seconds,
+    )
+    serve(made, host=args.host, port=args.port, eos=args.eos, on_ready=lambda url: print(url, flush=True))
     return 0
 
 
@@ -126,9 +164,11 @@ def _weights(text: str, flag: str) -> dict[str, float]:
     """`gsm8k=3,mbpp=1`. The name is what stands before the last `=`: arguments of a task have one too."""
     from evalsuite.errors import UsageError
 
-    weights = {}
+    weights: dict[str, float] = {}
     for word in options.words(text):
         name, _, number = word.rpartition("=")
+        if name in weights:
+            raise UsageError(f"{flag} {text}: {name} is there twice")
         try:
             weights[name] = float(number)
         except ValueError:

@@ -112,7 +112,9 @@ def next_tokens(
 
 def not_finite() -> UnavailableError:
     """The error for a model that computes NaN or infinite logits."""
-    return UnavailableError("the model's logits are not finite; try dtype=bfloat16 or float32")
+    return UnavailableError(
+        "the model's logits are not finite: its weights are broken, or dtype is too narrow (try bfloat16, float32)"
+    )
 
 
 def _filtered(probabilities: torch.Tensor, knobs: Knobs) -> torch.Tensor:

@@ -24,7 +24,19 @@ if TYPE_CHECKING:
 
     from evalsuite.words.task import Task
 
-__all__ = ["Selection", "TaskInfo", "find", "index", "is_train", "load_task", "select", "suite", "suites", "task"]
+__all__ = [
+    "Selection",
+    "TaskInfo",
+    "find",
+    "index",
+    "is_evaluated",
+    "is_train",
+    "load_task",
+    "select",
+    "suite",
+    "suites",
+    "task",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -153,6 +165,17 @@ def is_train(spec: str, include: Iterable[str | Path] = ()) -> bool:
     function = find(name, include)
     call = bind(function, name, arguments)
     return inspect.signature(function).bind(*call.args, **call.keywords).arguments.get("split") == "train"
+
+
+def is_evaluated(spec: str, include: Iterable[str | Path] = ()) -> bool:
+    """Whether these are the questions that `evalsuite run` scores: those of a task in the registry without `split=train`.
+
+    A data file of the user's, or a Task made in a script, is nobody's benchmark. Raises UsageError as `load_task` does.
+    """
+    from evalsuite.registry.filetask import is_file_spec
+
+    known = not is_file_spec(spec) and spec.partition("@")[0] in index(include)
+    return known and not is_train(spec, include)
 
 
 def find(name: str, include: Iterable[str | Path] = ()) -> Callable[..., Any]:

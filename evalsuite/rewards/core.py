@@ -7,7 +7,8 @@ import functools
 import math
 import os
 from collections.abc import Hashable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,11 +17,12 @@ from evalsuite.models import load as load_model
 from evalsuite.models.base import Model
 from evalsuite.plan import Plan, Settings, confirm_unsafe_code, make_plans, prepare
 from evalsuite.rewards._judge import JudgeThread
+from evalsuite.rewards.questions import COLUMNS, Questions, Turns
 from evalsuite.sources import Where
 from evalsuite.verifiers.base import ModelVerifier
 from evalsuite.verifiers.pool import Pool, default_pool
 from evalsuite.words.completion import Completion
-from evalsuite.words.sample import Message, Sample
+from evalsuite.words.sample import Sample
 from evalsuite.words.score import Score
 from evalsuite.words.task import Task
 
@@ -28,8 +30,6 @@ if TYPE_CHECKING:
     from evalsuite.rewards.trl import AsyncReward
 
 K = TypeVar("K", bound=Hashable)
-
-Turns = str | Sequence[Message] | Sequence[Mapping[str, Any]]  # a prompt: its text, or its messages
 
 
 class Reward:
@@ -40,10 +40,11 @@ class Reward:
     `__name__` is what a trainer calls it in its metrics; it may be set.
 
     `deadline` is the seconds of wall time that one completion may take where its verifier sets none itself; without it
-    and `pool` the pool of this process is used.
+    and `pool` the pool of this process is used. `batch_seconds` is the wall time of one call of `score`. `max_errors` is the
+    share of a batch that may be without a Score in TRL's shape (`evalsuite.rewards.trl.rewards`).
 
-    Raises UsageError for weights that are not finite or of tasks that are not here, and for a judged task without a
-    judge; UnavailableError where something that a verifier needs is not there.
+    Raises UsageError for numbers out of range, weights of tasks that are not here, and a judged task without a judge;
+    UnavailableError where something that a verifier needs is not there.
     """
 
     def __init__(
@@ -54,15 +55,17 @@ class Reward:
         judge: Model | None = None,
         pool: Pool | None = None,
         deadline: float | None = None,
+        batch_seconds: float | None = None,
+        max_errors: float = 0.05,
     ) -> None:
         self.plans = {plan.name: plan for plan in plans}
         self.tasks = tuple(self.plans)
-        self.weights = dict.fromkeys(self.tasks, 1.0) | dict(weights or {})
+        self.weights = dict.fromkeys(self.tasks, 1.0) | _weights(weights or {}, self.tasks)
         self.__name__ = "+".join(self.tasks) if len(self.tasks) <= 3 else f"{len(self.tasks)}_tasks"
-        if unknown := self.weights.keys() - self.plans.keys():
-            raise UsageError(f"weights for {', '.join(sorted(unknown))}: the tasks of this reward are {', '.join(self.tasks)}")
-        if bad := [f"{name}={weight}" for name, weight in self.weights.items() if not math.isfinite(weight)]:
-            raise UsageError(f"weights {', '.join(bad)}: finite numbers are needed")
+        for name, seconds in (("deadline", deadline), ("batch_seconds", batch_seconds)):
+            _check(name, seconds, seconds is None or (_finite(seconds) and seconds > 0), "seconds above 0 are needed")
+        _check("max_errors", max_errors, _finite(max_errors) and 0 <= max_errors <= 1, "a share from 0 to 1 is needed")
+        self.batch_seconds, self.max_errors = batch_seconds, max_errors
         judged = [plan.name for plan in plans if isinstance(plan.task.verifier, ModelVerifier)]
         if judged and judge is None:
             raise UsageError(
@@ -70,70 +73,67 @@ class Reward:
             )
         if pool is not None and deadline is not None:
             raise UsageError("a pool and a deadline were given: a pool has its own deadline, leave one of them out")
-        if deadline is not None and not 0 < deadline < math.inf:
-            raise UsageError(f"deadline {deadline}: seconds above 0 are needed")
         prepare(plans)
-        self._samples = {(plan.name, sample.id): sample for plan in plans for sample in plan.samples}
+        self._questions = Questions(self.plans)
         self._judge = JudgeThread(judge) if judge is not None else None
         self._pool = Pool(deadline=deadline) if deadline is not None else pool
         self._owned = self._pool if deadline is not None else None
 
-    def find(self, task: str | None, sample_id: str | None, prompt: Turns | None = None) -> tuple[str, Sample]:
+    def find(
+        self, task: str | None, sample_id: str | None, prompt: Turns | None = None, *, give: str = COLUMNS
+    ) -> tuple[str, Sample]:
         """The task and the sample of a row: by task and id, else by the exact prompt where it is that of one question.
 
         `prompt` is compared as the task's own prompt renders it, text or messages, images left out. Where there is one
-        task and no prompt, an id is enough. Raises UsageError naming what was tried.
+        task and no prompt, an id is enough. Raises UsageError naming what was tried; `give` ends it, saying how a row of
+        this trainer names its question.
         """
-        if task is None and prompt is None and len(self.tasks) == 1:
-            task = self.tasks[0]
-        if isinstance(task, str) and sample_id is not None:
-            sample = self._samples.get((task, str(sample_id)))
-            if sample is not None:
-                return task, sample
-        found = self._prompts.get(_key(prompt), []) if prompt is not None else []
-        if len({(name, self._samples[name, key].digest()) for name, key in found}) == 1:
-            name, key = found[0]
-            return name, self._samples[name, key]
-        tried = [] if task is None or sample_id is None else [f"task {task!r} has no sample {str(sample_id)!r} here"]
-        if prompt is not None:
-            where = f"the prompt of {len(found)} questions" if found else "no question's prompt"
-            tried.append(f"{_excerpt(prompt)!r} is {where}")
-        elif not tried:
-            tried.append(f"task {task!r}, id {sample_id!r} and no prompt name no question")
-        raise UsageError(
-            f"no question for a completion: {'; '.join(tried)}. The tasks of this reward are {', '.join(self.tasks)}; "
-            "give the columns `task` and `id` that `evalsuite reward dataset` writes"
-        )
+        return self._questions.find(task, sample_id, prompt, give)
 
     def score(self, items: Mapping[K, tuple[str, str, Completion]]) -> dict[K, Score]:
         """The Score of every (task, sample id, completion) under its key, in the order of `items`. From any thread.
 
-        Tasks are scored side by side. Programs that timed out for want of processor time are run once more. Raises
-        UsageError for a sample that is not here, UnavailableError where worker processes or the judge are not there,
-        BudgetError when the judge's budget is spent.
+        Tasks are scored side by side. Programs that timed out for want of processor time are run once more. What has no
+        Score when `batch_seconds` are over has None with that reason. Raises UsageError for a task or sample that is not
+        here, UnavailableError where worker processes or the judge are not there, BudgetError when the judge's budget is
+        spent.
         """
-        groups: dict[str, dict[K, tuple[Sample, Completion]]] = {}
+        rows: dict[K, tuple[str, Sample, Completion]] = {}
         for key, (task, sample_id, completion) in items.items():
-            groups.setdefault(task, {})[key] = (self.find(task, sample_id)[1], completion)
+            if not isinstance(completion, Completion):
+                raise UsageError(f"{task} {sample_id}: evalsuite.Completion(TEXT) is needed, not {type(completion).__name__}")
+            rows[key] = (*self.find(self._questions.name(task), sample_id), completion)
+        pool = self._pool or default_pool()
+        if self.batch_seconds is not None:
+            return self._in_time(rows, self.batch_seconds, pool)
+        groups: dict[str, dict[K, tuple[Sample, Completion]]] = {}
+        for key, (task, sample, completion) in rows.items():
+            groups.setdefault(task, {})[key] = (sample, completion)
         if len(groups) <= 1:
-            scored = [self._score(task, group) for task, group in groups.items()]
+            scored = [self._score(task, group, pool) for task, group in groups.items()]
         else:
             with ThreadPoolExecutor(len(groups), "evalsuite-reward") as threads:
-                scored = list(threads.map(self._score, groups, groups.values()))
+                scored = list(threads.map(lambda task: self._score(task, groups[task], pool), groups))
         scores = {key: score for group in scored for key, score in group.items()}
         return {key: scores[key] for key in items}
 
     def value(self, task: str, score: Score) -> float | None:
         """The reward: the task's weight times the Score's value, None where it has none."""
-        return None if score.value is None else self.weights[task] * score.value
+        return None if score.value is None else self.weights[self._questions.name(task)] * score.value
 
     def __call__(
-        self, *, prompts: Sequence[Any], completions: Sequence[Any], completion_ids: Sequence[Any] | None = None, **columns: Any
+        self,
+        /,
+        *,
+        prompts: Sequence[Any],
+        completions: Sequence[Any],
+        completion_ids: Sequence[Any] | None = None,
+        **columns: Any,
     ) -> list[float | None]:
         """One reward per completion, in TRL's shape; see `evalsuite.rewards.trl.rewards`."""
         from evalsuite.rewards.trl import rewards
 
-        return rewards(self, prompts=prompts, completions=completions, completion_ids=completion_ids, **columns)
+        return rewards(self, self.__name__, prompts=prompts, completions=completions, completion_ids=completion_ids, **columns)
 
     @property
     def asynchronous(self) -> AsyncReward:
@@ -153,13 +153,33 @@ class Reward:
         """For trainers that score in another process: there it has a pool and a judge loop of its own."""
         judge = self._judge.model if self._judge is not None else None
         make = functools.partial(
-            Reward, weights=self.weights, judge=judge, deadline=self._owned.deadline if self._owned else None
+            Reward,
+            weights=self.weights,
+            judge=judge,
+            deadline=self._owned.deadline if self._owned else None,
+            batch_seconds=self.batch_seconds,
+            max_errors=self.max_errors,
         )
         return make, (tuple(self.plans.values()),), {"__name__": self.__name__}
 
-    def _score(self, task: str, items: Mapping[K, tuple[Sample, Completion]]) -> dict[K, Score]:
+    def _in_time(self, rows: Mapping[K, tuple[str, Sample, Completion]], seconds: float, pool: Pool) -> dict[K, Score]:
+        """One by one in threads, so that at the end of the time each has a Score or has not. Who waits then goes; what has
+        been begun goes on to its own deadline behind it and is lost, what has not is left undone."""
+        width = pool.workers + (self._judge.model.concurrency if self._judge is not None else 0)
+        threads = ThreadPoolExecutor(width, "evalsuite-reward")
+        try:
+            futures = {
+                key: threads.submit(self._score, task, {key: (sample, completion)}, pool)
+                for key, (task, sample, completion) in rows.items()
+            }
+            wait(futures.values(), seconds, FIRST_EXCEPTION)
+            late = Score(None, "error", feedback=f"not scored within {seconds:g} s, the time of its whole batch")
+            return {key: future.result()[key] if future.done() else late for key, future in futures.items()}
+        finally:
+            threads.shutdown(wait=False, cancel_futures=True)
+
+    def _score(self, task: str, items: Mapping[K, tuple[Sample, Completion]], pool: Pool) -> dict[K, Score]:
         verifier = self.plans[task].task.verifier
-        pool = self._pool or default_pool()
         if isinstance(verifier, ModelVerifier) and self._judge is not None:
             return self._judge.score(verifier, items, pool)
         scores = pool.score(verifier, items)
@@ -168,16 +188,6 @@ class Reward:
             scores[key] = dataclasses.replace(score, parts={**score.parts, "retried": 1.0})
         return scores
 
-    @functools.cached_property
-    def _prompts(self) -> dict[Hashable, list[tuple[str, str]]]:
-        """(task, id) of the questions by what their prompts say."""
-        found: dict[Hashable, list[tuple[str, str]]] = {}
-        for (task, key), sample in self._samples.items():
-            rendered = self.plans[task].render(sample)
-            for spelt in {_key(rendered.messages), rendered.plain}:
-                found.setdefault(spelt, []).append((task, key))
-        return found
-
 
 def reward(
     *tasks: str | Task,
@@ -185,47 +195,54 @@ def reward(
     limit: int | float | None = None,
     data_dir: str | Path | None = None,
     offline: bool = False,
+    lock: str | Path | None = None,
     include: Sequence[str] = (),
     judge: str | Model | None = None,
     judge_args: Mapping[str, Any] | None = None,
     deadline: float | None = None,
+    batch_seconds: float | None = None,
+    max_errors: float = 0.05,
     confirm_run_unsafe_code: bool = False,
 ) -> Reward:
     """The verifiers of these tasks as a reward: `GRPOTrainer(reward_funcs=evalsuite.reward("gsm8k", "mbpp"), ...)`.
 
-    Arguments are those of `evalsuite.run`; `weights` (by task name, default 1) multiply the rewards of a task, and
-    `deadline` is the seconds that one completion may take. The rows to score name their question by `task` and `id`,
-    columns of the data set that `evalsuite reward dataset` writes, or by their exact prompt. Raises UsageError for wrong
-    names, files and weights, UnavailableError where a judge or a sandbox is not there.
+    Arguments are those of `evalsuite.run`, and `lock`, the file of `--lock`. `weights` (by task name, default 1) multiply
+    the rewards of a task. `deadline` is the seconds that one completion may take, `batch_seconds` those of a whole batch, after
+    which the rest of it is None. In TRL, `max_errors` is the share of a batch that may be None before it is an error.
+
+    The rows to score name their question by `task` and `id`, columns of the data set that `evalsuite reward dataset` writes,
+    or by their exact prompt. Raises UsageError for wrong names, files and numbers, UnavailableError where a judge or a sandbox
+    is not there.
     """
-    settings = Settings(
-        limit=limit,
-        where=Where(data_dir=Path(os.path.expanduser(data_dir)) if data_dir else None, offline=offline),
-        include=tuple(include),
-    )
+    if not tasks:
+        raise UsageError('which tasks? evalsuite.reward("gsm8k", ...); `evalsuite tasks list` shows them')
+    _check("limit", limit, limit is None or (_finite(limit) and limit > 0), "a count of at least 1, or a share below 1")
+    folder = Path(os.path.expanduser(data_dir)) if data_dir else None
+    _check("data_dir", str(folder), folder is None or folder.is_dir(), "there is no such folder")
+    where = Where(data_dir=folder, offline=offline, lock=Path(lock) if lock else None)
     if confirm_run_unsafe_code:
         confirm_unsafe_code()
-    plans, _ = make_plans(tasks, settings)
+    plans, _ = make_plans(tasks, Settings(limit=limit, where=where, include=tuple(include)))
     model = load_model(judge, judge_args) if isinstance(judge, str) else judge
-    return Reward(plans, weights=weights, judge=model, deadline=deadline)
+    return Reward(plans, weights=weights, judge=model, deadline=deadline, batch_seconds=batch_seconds, max_errors=max_errors)
 
 
-def _key(prompt: Turns) -> Hashable:
-    """What a prompt is compared by: its text, or the role and text of every turn."""
-    if isinstance(prompt, str):
-        return prompt
-    turns = [(t.role, t.text) if isinstance(t, Message) else (t.get("role"), content_text(t.get("content"))) for t in prompt]
-    return tuple(turns)
+def _weights(given: Any, tasks: Sequence[str]) -> dict[str, float]:
+    _check("weights", given, isinstance(given, Mapping), "a mapping of task names to numbers is needed")
+    if unknown := given.keys() - set(tasks):
+        raise UsageError(f"weights for {', '.join(sorted(map(str, unknown)))}: the tasks of this reward are {', '.join(tasks)}")
+    for name, weight in given.items():
+        _check(f"weight of {name}:", weight, _finite(weight), "a finite number is needed")
+    return {name: float(weight) for name, weight in given.items()}
 
 
-def content_text(content: Any) -> str:
-    """The text of a message's content: a text, or the text blocks of a list, joined. Empty for None."""
-    if isinstance(content, str) or content is None:
-        return content or ""
-    blocks = [block if isinstance(block, str) else block.get("text") for block in content]
-    return "".join(text for text in blocks if text)
+def _finite(value: Any) -> bool:
+    try:
+        return not isinstance(value, bool) and math.isfinite(value)
+    except (TypeError, OverflowError):  # no number, or a whole one that no float holds
+        return False
 
 
-def _excerpt(prompt: Turns) -> str:
-    text = prompt if isinstance(prompt, str) else str(_key(prompt[-1:]))
-    return text if len(text) <= 120 else text[:117] + "..."
+def _check(name: str, value: Any, good: bool, words: str) -> None:
+    if not good:
+        raise UsageError(f"{name} {value if isinstance(value, Real) else repr(value)}: {words}")

@@ -49,17 +49,14 @@ def write_dataset(
     """Write the prompts of these tasks to `out` in one of FORMATS; returns the number of rows by task.
 
     Without `mix` every question is there once, in order; with it as `mixed` says. `plain` writes the text form of the
-    prompts, for models without a chat template. `include` is what the registry was given. Raises UsageError for a suffix
-    that the format does not have, for wrong weights, and for images where there is no place for them.
+    prompts, for models without a chat template. `include` is what the registry was given. Raises UsageError as `check_form`
+    does, for wrong weights, and for images where there is no place for them.
     """
-    if out.suffix not in FORMATS[form]:
-        raise UsageError(f"{out}: a data set for {form} is a {' or '.join(FORMATS[form])} file")
-    if plain and form == "verl":
-        raise UsageError("verl applies a chat template to every prompt: there is no --plain for it")
+    check_form(form, out, plain)
     pairs = mixed(plans, mix, seed) if mix else [(plan, sample) for plan in plans for sample in plan.samples]
     images = any(_images(plan.render(sample).messages) for plan, sample in pairs)
     if images and plain:
-        raise UsageError("the text form of these prompts has no place for their images: leave --plain out")
+        raise UsageError("the text form of these prompts has no place for their images: write the messages instead")
     if images and form == "trl" and out.suffix != ".parquet":
         raise UsageError(f"{out}: TRL reads images from Parquet only: choose a name that ends in .parquet")
     if form == "verl":
@@ -78,22 +75,43 @@ def write_dataset(
     return {plan.name: count[plan.name] for plan in plans}
 
 
+def check_form(form: str, out: Path, plain: bool) -> None:
+    """Raises UsageError for a suffix that the format does not have, and for plain prompts where there are none."""
+    if out.suffix not in FORMATS[form]:
+        raise UsageError(f"{out}: a data set for {form} is a {' or '.join(FORMATS[form])} file")
+    if plain and form == "verl":
+        raise UsageError("verl applies a chat template to every prompt: there are no plain prompts for it")
+
+
+def stops(plans: Sequence[Plan], plain: bool) -> dict[tuple[str, ...], list[str]]:
+    """Where `evalsuite run` ends completions of these prompts, and of which tasks: the stop strings of the task's sampling,
+    and of plain prompts their own too. Tasks without any are under ()."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for plan in plans:
+        ends = dict.fromkeys((*plan.sampling.stop, *(plan.prompt.plain_stop if plain else ())))
+        found.setdefault(tuple(ends), []).append(plan.name)
+    return found
+
+
 def mixed(plans: Sequence[Plan], weights: Mapping[str, float], seed: int = 0) -> list[Pair]:
     """As many rows as the tasks have questions together, shared out by `weights` and shuffled; the same for a seed.
 
     A task with a smaller share is a random subset of its questions; with a larger one each of them comes equally often,
     give or take one. Fractions of rows go to the largest remainders. Raises UsageError unless every task, and nothing
-    else, has a weight above 0.
+    else, has a weight above 0 that gives it a row.
     """
     if weights.keys() != {plan.name for plan in plans} or not all(0 < w < math.inf for w in weights.values()):
         given = ", ".join(f"{name}={weight:g}" for name, weight in weights.items())
-        raise UsageError(f"--mix {given}: one weight above 0 for each of {', '.join(plan.name for plan in plans)}")
-    size, total = sum(len(plan.samples) for plan in plans), sum(weights.values())
-    exact = [size * weights[plan.name] / total for plan in plans]
+        raise UsageError(f"mix {given}: one weight above 0 for each of {', '.join(plan.name for plan in plans)}")
+    most = max(weights.values())  # of which the others are fractions, so that no sum is too large
+    size, total = sum(len(plan.samples) for plan in plans), sum(weight / most for weight in weights.values())
+    exact = [size * (weights[plan.name] / most) / total for plan in plans]
     shares = [math.floor(share) for share in exact]
     by_remainder = sorted(range(len(plans)), key=lambda i: shares[i] - exact[i])
     for i in by_remainder[: size - sum(shares)]:
         shares[i] += 1
+    if none := [plan.name for plan, share in zip(plans, shares) if not share]:
+        raise UsageError(f"mix: of {size} rows none is left for {', '.join(none)}; raise its weight, or leave the task out")
     generator = random.Random(seed)
     rows: list[Pair] = []
     for plan, share in zip(plans, shares):
@@ -104,9 +122,8 @@ def mixed(plans: Sequence[Plan], weights: Mapping[str, float], seed: int = 0) ->
 
 
 def evaluated(plans: Sequence[Plan], include: Sequence[str] = ()) -> list[str]:
-    """The tasks whose questions `evalsuite run` evaluates: all but those that ask for a training split."""
-    known = registry.index(include)
-    return [p.name for p in plans if p.name.partition("@")[0] not in known or not registry.is_train(p.name, include)]
+    """The tasks whose questions `evalsuite run` evaluates (`registry.is_evaluated`)."""
+    return [plan.name for plan in plans if registry.is_evaluated(plan.name, include)]
 
 
 def _trl(pair: Pair, plain: bool, images: bool, as_bytes: bool) -> dict[str, Any]:

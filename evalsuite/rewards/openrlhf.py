@@ -130,7 +130,8 @@ def _question(reward: Reward, label: Any) -> tuple[str, str]:
             f'label {str(label)[:80]!r} is not the JSON text {{"task": ..., "id": ...}} that `evalsuite reward dataset` writes; '
             "OpenRLHF reads it with --data.label_key label"
         )
-    return task, reward.find(task, sample_id)[1].id
+    found, sample = reward.find(task, sample_id, give="a label of `evalsuite reward dataset --format openrlhf`")
+    return found, sample.id
 
 
 @contextlib.contextmanager

@@ -16,6 +16,7 @@ it has no null. There is no authentication: whoever reaches the port can ask for
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 LARGEST = 64 << 20  # bytes of a request
 _THREADS = 32  # requests that are scored at the same time; they share the workers of one pool
 _FIELDS = {"task": (str,), "id": (str,), "text": (str,), "finish_reason": (str,), "prompt": (str, list)}
+_REASONS = ("stop", "length", "tool_calls", "content_filter")
 
 
 def serve(
@@ -49,16 +51,21 @@ def serve(
     """Answer until SIGINT or SIGTERM; call it in the main thread. `port` 0 takes a free one.
 
     `eos` are the texts of the model's end tokens, which OpenRLHF leaves in (`evalsuite.rewards.openrlhf.completion`).
-    `on_ready` gets the URL when the port is open. At the end requests under way have two seconds; then the workers of this
-    process's default pool are ended. Raises UnavailableError where the address cannot be had.
+    `on_ready` gets the URL when the port is open. At the end requests under way have two seconds; then the reward is closed and
+    the workers of this process's default pool are ended. Raises UsageError for a port out of range and an empty `eos`,
+    UnavailableError where the address cannot be had.
     """
-    asyncio.run(_serve(app(reward, eos), host, port, on_ready))
+    if not 0 <= port <= 65535:
+        raise UsageError(f"port {port}: 0 to 65535 is the range of ports")
+    asyncio.run(_serve(reward, app(reward, eos), host, port, on_ready))
 
 
 def app(reward: Reward, eos: Sequence[str] = ()) -> web.Application:
-    """The aiohttp application that `serve` runs, to be run by a server of one's own."""
+    """The aiohttp application that `serve` runs, to be run by a server of one's own. Raises UsageError for an empty `eos`."""
     from aiohttp import web
 
+    if not all(eos):
+        raise UsageError("eos '': the text of an end token is not empty")
     threads = ThreadPoolExecutor(_THREADS, "evalsuite-serve")
 
     async def health(_: web.Request) -> web.Response:
@@ -68,7 +75,10 @@ def app(reward: Reward, eos: Sequence[str] = ()) -> web.Application:
         return _json({"tasks": list(reward.tasks)})
 
     async def answer(request: web.Request, function: Callable[[Mapping[str, Any]], Any]) -> web.Response:
-        data = await request.read()
+        try:
+            data = await request.read()
+        except web.RequestPayloadError as error:
+            raise UsageError(f"the body cannot be read: {' '.join(str(error).split())}") from None
         return await asyncio.get_running_loop().run_in_executor(threads, lambda: _json(function(_decode(data))))
 
     async def score(request: web.Request) -> web.Response:
@@ -87,7 +97,7 @@ def app(reward: Reward, eos: Sequence[str] = ()) -> web.Application:
     return made
 
 
-async def _serve(made: web.Application, host: str, port: int, on_ready: Callable[[str], None] | None) -> None:
+async def _serve(reward: Reward, made: web.Application, host: str, port: int, on_ready: Callable[[str], None] | None) -> None:
     from aiohttp import web
 
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
@@ -98,17 +108,18 @@ async def _serve(made: web.Application, host: str, port: int, on_ready: Callable
     try:
         try:
             await web.TCPSite(runner, host, port).start()
-        except OSError as error:
-            raise UnavailableError(
-                f"cannot listen on {host}:{port}: {error.strerror or error}; choose another --port"
-            ) from None
+        except (OSError, UnicodeError) as error:  # the latter of a name that cannot be one
+            other = "port" if getattr(error, "errno", None) in (errno.EADDRINUSE, errno.EACCES) else "host"
+            why = getattr(error, "strerror", None) or error
+            raise UnavailableError(f"cannot listen on {host}:{port}: {why}; choose another {other}") from None
         address = runner.addresses[0]
         if on_ready is not None:
             on_ready(f"http://{f'[{host}]' if ':' in host else host}:{address[1]}")
         await stop.wait()
     finally:
         await runner.cleanup()
-        default_pool().close()  # ends what is being scored, which the end of the process would wait for
+        reward.close()
+        default_pool().close()  # both end what is being scored, which the end of the process would wait for
 
 
 async def _errors(request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> web.StreamResponse:
@@ -145,17 +156,21 @@ def _score(reward: Reward, body: Mapping[str, Any]) -> dict[str, Any]:
 def _item(reward: Reward, row: Any) -> tuple[str, str, Completion]:
     if not isinstance(row, dict):
         raise UsageError("an object is needed")
+    if unknown := row.keys() - {"key", *_FIELDS}:
+        raise UsageError(f"no field {', '.join(sorted(unknown))}; there are key, {', '.join(_FIELDS)}")
     for name, kinds in _FIELDS.items():
         if row.get(name) is not None and not isinstance(row[name], kinds):
             raise UsageError(f"{name} must be a text" + (" or a list of messages" if list in kinds else ""))
     if row.get("text") is None:
         raise UsageError('"text", the completion, is missing')
+    if row.get("finish_reason") not in (None, *_REASONS):
+        raise UsageError(f"finish_reason {row['finish_reason']!r}: {', '.join(_REASONS)} or null is needed")
     prompt = row.get("prompt")
     if isinstance(prompt, list) and not all(
         isinstance(m, dict) and isinstance(m.get("role"), str) and isinstance(m.get("content"), str) for m in prompt
     ):
         raise UsageError('a message of "prompt" is {"role": TEXT, "content": TEXT}')
-    task, sample = reward.find(row.get("task"), row.get("id"), prompt)
+    task, sample = reward.find(row.get("task"), row.get("id"), prompt, give='the fields "task" and "id"')
     opened = isinstance(prompt, str) and prompt.rstrip().endswith(OPENERS)
     return task, sample.id, Completion(text=row["text"], finish_reason=row.get("finish_reason"), opened=opened)
 

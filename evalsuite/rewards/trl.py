@@ -2,13 +2,16 @@
 
 TRL calls a reward function with keywords: `prompts`, `completions` (texts, or lists of messages), `completion_ids`, every
 other column of the data set as a list, `trainer_state`, `log_extra` and `log_metric`. The columns `task` and `id` name the
-question; without them the prompt does. The answer is one float per completion, None where it cannot be scored (TRL makes
-that NaN and leaves it out of the group's mean).
+question; without them the prompt does. The answer is one float per completion, None where it cannot be scored. TRL makes
+that NaN. Where it is the only reward function, the row leaves the group's mean and the loss; beside others, TRL sums with
+`nansum` (trl/trainer/grpo_trainer.py), and it counts as 0.
 
-TRL tells no finish reason, and its text has lost the end token. But `log_extra` is a method of the trainer, which knows
-its end tokens and the longest completion: one that is as long and does not end in such a token was cut off. A prompt
-whose template opens a thought is seen the same way. Without `log_extra` (TRL's experimental async trainer gives none) a
-completion counts as finished unless it shows an unclosed thought; a trainer that does not know these is warned about.
+TRL tells no finish reason, and its text has lost the end token. But `log_extra` is a method of the trainer, which knows its
+end tokens: a completion whose last token is neither one of them nor padding was cut off, which is TRL's own rule
+(`completions/clipped_ratio`). Where the trainer generates with stop strings, which leave no token, it was cut off only if it is
+also of `max_completion_length`. A prompt whose template opens a thought is seen the same way. Without `log_extra` (TRL's
+experimental async trainer gives none) a completion counts as finished unless it shows an unclosed thought; a trainer that does
+not know these is warned about.
 """
 
 from __future__ import annotations
@@ -19,31 +22,35 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from evalsuite.errors import IncompleteError
 from evalsuite.escape import plain
 from evalsuite.models.chat import OPENERS
-from evalsuite.rewards.core import content_text
+from evalsuite.rewards.questions import content_text
 from evalsuite.words.completion import Completion
 
 if TYPE_CHECKING:
     from evalsuite.rewards.core import Reward
 
 SHARES = {"error": "unscorable", "no_answer": "no_answer", "truncated": "truncated", "timeout": "timeout"}
+_STOPS = ("stop_strings", "stop", "stop_token_ids")  # of transformers and of vLLM, in `generation_kwargs`
 
 
 class AsyncReward:
-    """A Reward as an async function. Scoring runs in a thread that waits for the worker processes: no loop is blocked."""
+    """A Reward as an async function, with a `__name__` of its own. Scoring runs in a thread: no loop is blocked."""
 
     def __init__(self, reward: Reward) -> None:
         self.reward = reward
         self.__name__ = reward.__name__
 
-    async def __call__(self, **batch: Any) -> list[float | None]:
+    async def __call__(self, /, **batch: Any) -> list[float | None]:
         """As `rewards`."""
-        return await asyncio.to_thread(self.reward, **batch)
+        return await asyncio.to_thread(rewards, self.reward, self.__name__, **batch)
 
 
 def rewards(
     reward: Reward,
+    name: str,
+    /,
     *,
     prompts: Sequence[Any],
     completions: Sequence[Any],
@@ -55,8 +62,9 @@ def rewards(
     """One weighted reward per completion, in order; None where it cannot be scored.
 
     `log_extra` gets the columns NAME/answer, NAME/outcome and NAME/feedback (at most 500 characters each), `log_metric` the
-    shares of the batch rewards/NAME/unscorable, /no_answer, /truncated and /timeout; NAME is `reward.__name__`. Raises
-    UsageError for a row whose question is not found, and as `Reward.score` does.
+    shares of the batch rewards/NAME/unscorable, /no_answer, /truncated and /timeout; NAME is `name`. Raises UsageError for a
+    row whose question is not found, IncompleteError where more than the share `reward.max_errors` of the rows could not be
+    scored, and as `Reward.score` does.
     """
     if not completions:
         return []
@@ -64,18 +72,26 @@ def rewards(
     ids = completion_ids if completion_ids is not None else [None] * len(completions)
     items = {}
     for i, (prompt, said, tokens) in enumerate(zip(prompts, completions, ids, strict=True)):
-        named = {name: columns[name][i] for name in ("task", "id") if columns.get(name) is not None}
+        named = {key: columns[key][i] for key in ("task", "id") if columns.get(key) is not None}
         task, sample = reward.find(named.get("task"), named.get("id"), prompt)
         items[i] = (task, sample.id, finish.completion(prompt, said, tokens))
     scores = reward.score(items)
     if log_extra is not None:
-        log_extra(f"{reward.__name__}/answer", [None if s.answer is None else plain(s.answer) for s in scores.values()])
-        log_extra(f"{reward.__name__}/outcome", [s.outcome for s in scores.values()])
-        log_extra(f"{reward.__name__}/feedback", [plain(s.feedback) for s in scores.values()])
+        log_extra(f"{name}/answer", [None if s.answer is None else plain(s.answer) for s in scores.values()])
+        log_extra(f"{name}/outcome", [s.outcome for s in scores.values()])
+        log_extra(f"{name}/feedback", [plain(s.feedback) for s in scores.values()])
     if log_metric is not None:
         count: Counter[str] = Counter(s.outcome for s in scores.values())
         for outcome, share in SHARES.items():
-            log_metric(f"rewards/{reward.__name__}/{share}", count[outcome] / len(scores))
+            log_metric(f"rewards/{name}/{share}", count[outcome] / len(scores))
+    broken = [i for i, score in scores.items() if score.value is None]
+    if len(broken) > reward.max_errors * len(scores):
+        task, sample_id, _ = items[broken[0]]
+        raise IncompleteError(
+            f"{len(broken)} of {len(scores)} completions of a batch could not be scored (allowed: {reward.max_errors:.0%}), the "
+            f"first of them of {task} {sample_id}: {scores[broken[0]].feedback}. Nothing was trained on them; mend that and "
+            "train on from the last checkpoint, or allow more with evalsuite.reward(..., max_errors=)"
+        )
     return [reward.value(items[i][0], score) for i, score in scores.items()]
 
 
@@ -84,7 +100,11 @@ class _Finish:
 
     def __init__(self, trainer: Any, prompt: Any) -> None:
         end, most = getattr(trainer, "eos_token_ids", None), getattr(trainer, "max_completion_length", None)
-        self.known, self.most = end is not None and most is not None, most or 0
+        self.known = end is not None and most is not None
+        stops = getattr(getattr(trainer, "args", None), "generation_kwargs", None) or {}
+        self.least = 1  # tokens of what was cut off
+        if any(stops.get(name) for name in _STOPS):
+            self.least = most or 1
         if trainer is not None and not self.known:
             warnings.warn(
                 f"{type(trainer).__name__} does not say where completions end: what was cut off is scored as if it were finished",
@@ -102,7 +122,7 @@ class _Finish:
         """What one row of a batch says."""
         reason = None
         if self.known and tokens is not None:
-            cut = len(tokens) >= self.most and tokens[-1] not in self.end
+            cut = len(tokens) >= self.least and tokens[-1] not in self.end
             reason = "length" if cut else "stop"
         count = len(tokens) if tokens is not None else None
         if isinstance(said, str):

@@ -18,6 +18,7 @@ from evalsuite.rewards.core import Reward
 from evalsuite.rewards.named import named_reward
 from evalsuite.words.completion import Completion
 
+COLUMNS = "the columns `data_source` and `reward_model.ground_truth` that `evalsuite reward dataset --format verl` writes"
 _LONGEST = 512  # characters of a text: verl keeps them in arrays as wide as the longest one
 
 
@@ -28,15 +29,18 @@ def compute_score(
     extra_info: Mapping[str, Any] | None = None,
     *,
     tasks: str | Sequence[str] | None = None,
-    **_: Any,
+    reward_router_address: str | None = None,
+    reward_model_tokenizer: Any = None,
+    **settings: Any,
 ) -> dict[str, float | str]:
     """The reward of one response, by the columns that `evalsuite reward dataset --format verl` writes.
 
     `data_source` is the task, and `ground_truth` the id of its sample. `tasks` are the task specs, which
-    `+reward.custom_reward_function.reward_kwargs.tasks=[gsm8k,math500]` gives; without it, EVALSUITE_REWARD_TASKS. Returns
-    what `score_one` returns and raises as it does.
+    `+reward.custom_reward_function.reward_kwargs.tasks=[gsm8k,math500]` gives; without it, EVALSUITE_REWARD_TASKS. `settings`
+    are the other `reward_kwargs`, those of `named_reward`; the two of a reward model, which verl adds, are not used. Returns
+    what `score_one` returns and raises as it and `named_reward` do.
     """
-    return score_one(named_reward(tasks), data_source, ground_truth, Completion(text=solution_str))
+    return score_one(named_reward(tasks, **settings), data_source, ground_truth, Completion(text=solution_str))
 
 
 def score_one(reward: Reward, task: str, sample_id: str, completion: Completion) -> dict[str, float | str]:
@@ -47,6 +51,7 @@ def score_one(reward: Reward, task: str, sample_id: str, completion: Completion)
     of an unknown sample, IncompleteError where a verifier of ours failed, UnavailableError where something it needs is not
     there.
     """
+    reward.find(task, sample_id, give=COLUMNS)
     score = reward.score({0: (task, sample_id, completion)})[0]
     value = reward.value(task, score)
     if score.value is None or value is None:

@@ -23,7 +23,7 @@ from evalsuite.words.completion import Completion
 
 
 class EvalsuiteRewardManager(RewardManagerBase):
-    """Scores one response in a thread. `config.reward.reward_kwargs.tasks` are the task specs, else EVALSUITE_REWARD_TASKS.
+    """Scores one response in a thread. `config.reward.reward_kwargs` are the arguments of `named_reward`.
 
     A response that ends with an end token of the tokenizer or of generation_config.json beside it has finished, any other
     one was cut off. The text keeps its special tokens (thoughts may be marked by some) but for end, padding and begin.
@@ -38,7 +38,7 @@ class EvalsuiteRewardManager(RewardManagerBase):
         reward_model_tokenizer: Any = None,
     ) -> None:
         super().__init__(config, tokenizer, compute_score)
-        self.reward = named_reward((config.reward.get("reward_kwargs") or {}).get("tasks"))
+        self.reward = named_reward(**(config.reward.get("reward_kwargs") or {}))
         self.ends = end_tokens(tokenizer)
         self.hidden = self.ends | {tokenizer.pad_token_id, tokenizer.bos_token_id}
 

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.machinery import PathFinder
+from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -141,16 +141,30 @@ def _importable(name: str, file: str, _path_length: int) -> bool:
     parent = sys.modules.get(package)
     places = list(getattr(parent, "__path__", ()))
     parent_file = getattr(parent, "__file__", None)
-    if folder in places and (parent_file is None or _importable(package, parent_file, _path_length)):
-        return True
-    return _found(name, places, file)
+    if parent_file is None:  # a namespace package: its folders are those of its name on the path
+        places = [place for place in places if place in _namespace(package)]
+    elif not _importable(package, parent_file, _path_length):
+        return False
+    return folder in places or _found(name, places, file)
 
 
 def _found(name: str, places: list[str] | None, file: str) -> bool:
     # Not where its name says: perhaps `.` or a link on the path, or an editable install, which maps names to folders.
+    spec = _spec(name, places)
+    return spec is not None and spec.origin is not None and os.path.realpath(spec.origin) == os.path.realpath(file)
+
+
+def _namespace(name: str) -> list[str]:
+    """The folders that another interpreter would find for a namespace package."""
+    above = name.rpartition(".")[0]
+    spec = _spec(name, _namespace(above) if above else None)
+    return list(spec.submodule_search_locations or ()) if spec is not None else []
+
+
+def _spec(name: str, places: list[str] | None) -> ModuleSpec | None:
     for finder in sys.meta_path:
         if finder is PathFinder or getattr(finder, "__module__", "").startswith("__editable__"):
             spec = finder.find_spec(name, places)
             if spec is not None:
-                return spec.origin is not None and os.path.realpath(spec.origin) == os.path.realpath(file)
-    return False
+                return spec
+    return None

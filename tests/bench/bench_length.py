@@ -9,6 +9,7 @@ Then 100 updates of 16 questions x 8 samples with
 grpo               the score
 gr3                the score x 1 / (1 + .33 l / mean l), groups that are right throughout left out
 additive .01 .1 1  the score + that weight x the same length factor
+mixed              the same, groups that are right or wrong throughout left out
 
 Held out: the 200 questions of `sort_letters`, 4 samples each at temperature 1. Intervals are Student's t over three seeds; a
 seed of all arms starts from the same model, so differences are paired.
@@ -41,7 +42,7 @@ SETTINGS = {**OPTIM, "rollout.prompts": 16, "rollout.group": 8}
 SCALARS = {"train": "score", "length": "completions/mean_length", "entropy": "entropy", "flat": "frac_reward_zero_std"}
 
 
-@recipe("additive", paper="arXiv:2603.10535", formula="R = r + weight / (1 + alpha l / mean l)", changes=("shape",))
+@recipe("additive", paper="arXiv:2603.10535", formula="R = r + weight / (1 + alpha l / mean l)", changes=("shape", "admit"))
 class Additive(Recipe):
     """The shaping that GR3 is compared with: length counts whatever the score."""
 
@@ -57,11 +58,16 @@ class Additive(Recipe):
         s = self.settings.shape
         return additive(rows.score, rows.length, rows.group, rows.keep, s.alpha, s.weight)
 
+    def admit(self, rows: Rows) -> Tensor:
+        """With `drop_flat`, flat is a group of equal scores."""
+        return super().admit(rows.replace(reward=rows.score))
 
-ARMS: dict[str, tuple[type[Recipe], dict[str, float]]] = {
+
+ARMS: dict[str, tuple[type[Recipe], dict[str, object]]] = {
     "grpo": (GRPO, {}),
     "gr3": (GR3, {"shape.alpha": ALPHA}),
     **{f"additive {weight:g}": (Additive, {"shape.weight": weight}) for weight in (0.01, 0.1, 1.0)},
+    **{f"additive {weight:g}, mixed": (Additive, {"shape.weight": weight, "admit.drop_flat": True}) for weight in (0.1, 1.0)},
 }
 
 
@@ -94,6 +100,7 @@ def main() -> None:
                 )
                 found[name] = held_out(checkpoint, f"{name}-s{seed}", o.work)
                 rows += [{"arm": name, "seed": seed, **row} for row in curve(history, SCALARS, 5)]
+                rows[-1] |= dict(zip(("held_out", "tokens"), found[name], strict=True))
             for name, (score, length) in found.items():
                 scores.setdefault(name, []).append(score)
                 tokens.setdefault(name, []).append(length)
@@ -102,12 +109,13 @@ def main() -> None:
                 name,
                 mean_interval(scores[name]),
                 mean_interval(tokens[name], 1),
-                gain(scores["grpo"], scores[name]),
-                gain(tokens["grpo"], tokens[name], 1),
+                "" if name == "grpo" else gain(scores["grpo"], scores[name]),
+                "" if name == "grpo" else gain(tokens["grpo"], tokens[name], 1),
+                "" if name == "before" else gain(tokens["before"], tokens[name], 1),
             ]
             for name in scores
         ]
-        columns = ["arm", "score", "tokens", "score less grpo's", "tokens less grpo's"]
+        columns = ["arm", "score", "tokens", "score less grpo's", "tokens less grpo's", "tokens less before"]
         head = (
             f"Held out, after {o.steps} updates, mean and 95 % interval over {len(o.seeds)} seeds, differences paired by seed:"
         )

@@ -28,7 +28,7 @@ OPTIM = {"optim.lr": 3e-4, "optim.betas": [0.9, 0.95], "optim.warmup": 5}  # the
 
 @dataclass(frozen=True)
 class Options:
-    """`out` gets the curves and the table, `work` the models and runs; `seeds` and `steps` say how much is run."""
+    """`out` gets the curves and the table, `work` the models and runs; each of `seeds` is run for `steps` updates."""
 
     out: Path | None
     work: Path
@@ -84,25 +84,25 @@ def fit(what: str, recipe: Any, model: Path, tasks: Any, *, work: Path, **how: A
 
 
 def curve(history: Sequence[Mapping[str, float]], names: Mapping[str, str], every: int) -> list[dict[str, float]]:
-    """A row per `every` updates: means of the scalars `names` (ours -> the trainer's) over them; and the evaluations, which
-    are rows of their own."""
-    rows: list[dict[str, float]] = []
+    """A row per `every` updates: means over them of the scalars `names` (ours -> the trainer's), beside what an evaluation at that
+    step found; evaluations at other steps are rows of their own."""
+    rows: dict[float, dict[str, float]] = {}
     part: list[Mapping[str, float]] = []
     for line in history:
         if "loss" in line:
             part.append(line)
+            if len(part) < every:
+                continue
+            lines, part = part, []
         else:
-            rows.append({"step": line["step"]} | {ours: line[theirs] for ours, theirs in names.items() if theirs in line})
-        if len(part) == every:
-            means = {
-                ours: sum(p[theirs] for p in part) / every for ours, theirs in names.items() if all(theirs in p for p in part)
-            }
-            rows.append({"step": part[-1]["step"]} | means)
-            part = []
-    merged: dict[float, dict[str, float]] = {}
-    for row in rows:
-        merged.setdefault(row["step"], {}).update(row)
-    return [merged[step] for step in sorted(merged)]
+            lines = [line]
+        means = {
+            ours: sum(one[theirs] for one in lines) / len(lines)
+            for ours, theirs in names.items()
+            if all(theirs in one for one in lines)
+        }
+        rows.setdefault(line["step"], {}).update(means)
+    return [{"step": step} | rows[step] for step in sorted(rows)]
 
 
 def mean_interval(values: Sequence[float], digits: int = 3) -> str:

@@ -59,6 +59,14 @@ def test_a_mix_names_tasks_with_arguments(tmp_path: Path, capsys: pytest.Capture
         (["dataset", "no_such", "--format", "trl", "-o", "a.jsonl"], "no_such"),
         (["serve", "--tasks", "sort_letters", "--weights", "arithmetic=2"], "weights for arithmetic"),
         (["serve", "--tasks", "sort_letters", "--deadline", "-1"], "deadline -1"),
+        (["serve", "--tasks", "sort_letters", "--batch-seconds", "0"], "batch_seconds 0"),
+        (["serve", "--tasks", "sort_letters", "--weights", "sort_letters=1e999"], "weight of sort_letters: inf: a finite"),
+        (["serve", "--tasks", "sort_letters", "--weights", "sort_letters=1,sort_letters=2"], "sort_letters is there twice"),
+        (["serve", "--tasks", "sort_letters", "--port", "70000"], "port 70000: 0 to 65535"),
+        (["serve", "--tasks", "sort_letters", "--eos", ""], "eos '': the text of an end token"),
+        (["dataset", "arithmetic", "--format", "trl", "-o", "a.jsonl", "--mix", "arithmetic=nan"], "mix arithmetic=nan: one"),
+        (["dataset", "no_such", "--format", "trl", "-o", "a.csv"], "a.csv: a data set for trl"),
+        (["dataset", "no_such", "--format", "verl", "-o", "a.parquet", "--plain"], "no plain prompts"),
     ],
 )
 def test_what_cannot_be_is_refused(
@@ -67,6 +75,31 @@ def test_what_cannot_be_is_refused(
     monkeypatch.chdir(tmp_path)
     assert main(["reward", *words]) == 2
     assert said in capsys.readouterr().err and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("form", "said"),
+    [
+        ("trl", ['generation_kwargs={"stop": ["\\n"]} with vLLM', '{"stop_strings": ["\\n"]}', "tokenizer=tokenizer)"]),
+        ("jsonl", ['stop=["\\n"] in vLLM']),
+        ("openrlhf", ["OpenRLHF 0.11 has no setting for it"]),
+    ],
+)
+def test_plain_prompts_come_with_the_stop_strings_of_evaluation(
+    form: str, said: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["reward", "dataset", "sort_letters@split=train", "--format", form, "-o", str(tmp_path / "a.jsonl"), "-L", "3"]
+    assert main([*words, "--plain"]) == 0
+    first, note, setting = capsys.readouterr().err.splitlines()
+    assert "3 rows" in first
+    assert note.startswith('note: sort_letters@split=train: `evalsuite run` ends completions at ["\\n"];')
+    assert all(text in setting for text in said)
+    own = tmp_path / "own.jsonl"
+    own.write_text('{"id": "0", "problem": "1+1?", "target": "2"}\n')
+    words[2] += f",{own}:math"
+    assert main([*words, "--plain"]) == 0
+    printed = capsys.readouterr().err.splitlines()
+    assert len(printed) == 4 and '["\\nProblem:"]' in printed[2] and printed[3].endswith("train these apart")
 
 
 def test_the_server_scores_until_it_is_ended(tmp_path: Path) -> None:

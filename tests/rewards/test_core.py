@@ -74,7 +74,10 @@ def test_a_question_is_found_by_task_and_id_or_by_its_prompt() -> None:
         (("a", "77", None), "task 'a' has no sample '77' here. The tasks of this reward are a, b; .* `task` and `id`"),
         (("zz", "3", None), "task 'zz' has no sample '3'"),
         (("a", "77", "who?"), "task 'a' has no sample '77' here; 'who\\?' is no question's prompt"),
-        ((None, "3", None), "task None, id '3' and no prompt name no question"),
+        ((None, "3", None), "id '3' came without a task. The tasks"),
+        ((None, "3", "who?"), "id '3' came without a task; 'who\\?' is no question's prompt"),
+        (("a", None, None), "task 'a' came without an id"),
+        ((None, None, None), "neither task and id nor a prompt"),
         ((None, None, "x" * 500), "'xxx.*\\.\\.\\.' is no question's prompt"),
         ((None, None, []), "is no question's prompt"),
     ],
@@ -113,13 +116,54 @@ def test_weights_multiply_and_none_stays_none() -> None:
     ("changes", "words"),
     [
         ({"weights": {"b": 1}}, "weights for b: the tasks of this reward are a"),
-        ({"weights": {"a": float("nan")}}, "weights a=nan: finite"),
-        ({"deadline": 0}, "deadline 0"),
+        ({"weights": {"a": float("nan")}}, "weight of a: nan: a finite number"),
+        ({"weights": {"a": 10**400}}, "weight of a: 1000.*: a finite number"),
+        ({"weights": {"a": "2"}}, "weight of a: '2': a finite number"),
+        ({"weights": {"a": True}}, "weight of a: True: a finite number"),
+        ({"weights": [1]}, "weights \\[1\\]: a mapping"),
+        ({"deadline": 0}, "deadline 0: seconds above 0"),
+        ({"deadline": "3"}, "deadline '3': seconds above 0"),
+        ({"batch_seconds": -1}, "batch_seconds -1: seconds above 0"),
+        ({"max_errors": 5}, "max_errors 5: a share from 0 to 1"),
+        ({"limit": 0}, "limit 0: a count"),
+        ({"limit": "all"}, "limit 'all': a count"),
+        ({"data_dir": "/no/such"}, "data_dir '/no/such': there is no such folder"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(UsageError, match=words):
         evalsuite.reward(obedient("a"), **changes)
+
+
+def test_no_task_is_refused_and_a_lock_file_is_obeyed(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="which tasks"):
+        evalsuite.reward()
+    lock = tmp_path / "tasks.lock"
+    lock.write_text(json.dumps({"sort_letters": {"sha256": "0" * 64}}))
+    with pytest.raises(UsageError, match=r"generates other samples than .* pins"):
+        evalsuite.reward("sort_letters", lock=lock)
+
+
+def test_the_order_of_a_tasks_arguments_does_not_matter() -> None:
+    name, other = "sort_letters@level=1:size=4", "sort_letters@size=4:level=1"
+    reward = evalsuite.reward(name, weights={name: 2})
+    sample = reward.plans[name].samples[0]
+    assert reward.find(other, sample.id) == (name, sample)
+    scores = reward.score({0: (other, sample.id, Completion(str(sample.target)))})
+    assert reward.value(other, scores[0]) == 2.0
+
+
+@pytest.mark.parametrize(
+    ("item", "words"),
+    [
+        ((None, "3", Completion("3")), "task None is not here; the tasks of this reward are toy"),
+        (("?", "3", Completion("3")), "task '\\?' is not here"),
+        (("toy", "3", "3"), r"toy 3: evalsuite.Completion\(TEXT\) is needed, not str"),
+    ],
+)
+def test_items_of_the_wrong_kind_are_refused(item: Any, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        evalsuite.reward(obedient()).score({0: item})
 
 
 def test_a_verifier_failure_is_none_and_never_a_zero() -> None:
@@ -135,6 +179,45 @@ def test_a_timeout_for_want_of_processor_time_has_a_second_try(tmp_path: Path) -
         scores = reward.score(said("starve_once", "3", "starve"))
         assert [s.outcome for s in scores.values()] == ["ok", "ok", "timeout"], "its second verdict counts"
         assert [s.parts.get("retried") for s in scores.values()] == [1.0, None, 1.0]
+
+
+# The time of a batch.
+
+
+def test_what_a_batch_has_no_time_for_is_none_and_the_pool_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evalsuite.verifiers.pool._cores", lambda: 2)
+    reward = evalsuite.reward(obedient(), obedient("other"), deadline=3.0, batch_seconds=1.5)
+    good, hang = Completion("3"), Completion("hang")
+    try:
+        reward.score({0: ("toy", "3", good)})  # the workers have started
+        items = {0: ("toy", "3", good), 1: ("other", "3", Completion("no"))}
+        items |= {i: ("toy", "3", hang) for i in range(2, 8)} | {9: ("other", "3", good)}
+        with ThreadPoolExecutor(1) as thread:  # not the main one
+            began = time.monotonic()
+            scores = thread.submit(reward.score, items).result()
+            assert 1.4 < time.monotonic() - began < 2.9, "not the deadline of what hangs"
+        assert list(scores) == list(items)
+        assert [scores[0].value, scores[1].value] == [1.0, 0.0]
+        for late in list(items)[2:]:
+            assert (scores[late].value, scores[late].outcome) == (None, "error")
+            assert scores[late].feedback == "not scored within 1.5 s, the time of its whole batch"
+        reward.batch_seconds = 60.0
+        again = reward.score({i: ("toy", str(i), Completion(str(i))) for i in range(8)})
+        assert [score.value for score in again.values()] == [1.0] * 8
+    finally:
+        reward.close()
+
+
+def test_a_batch_with_time_enough_has_the_same_scores_and_errors() -> None:
+    with toys() as plain:
+        reward = Reward(list(plain.plans.values()), pool=plain._pool, batch_seconds=60)
+        items = {str(i): (("toy", "other")[i % 2], "3", Completion(t)) for i, t in enumerate(["3", "", "bug", "4"] * 5)}
+        assert {k: (s.value, s.outcome) for k, s in reward.score(items).items()} == {
+            k: (s.value, s.outcome) for k, s in plain.score(items).items()
+        }
+        plain.close()
+        with pytest.raises(RuntimeError, match="closed"):
+            reward.score(items)
 
 
 # Any thread, hostile completions, keys.
@@ -204,10 +287,11 @@ def test_programs_and_formulas_that_hang_return_within_the_deadline(isolated: No
 
 
 def test_a_pickled_reward_scores_in_another_pool() -> None:
-    reward = evalsuite.reward("sort_letters", "arithmetic", weights={"arithmetic": 2}, limit=4)
+    reward = evalsuite.reward("sort_letters", "arithmetic", weights={"arithmetic": 2}, limit=4, batch_seconds=9, max_errors=0)
     reward.__name__ = "mine"
     again = pickle.loads(pickle.dumps(reward))
     assert (again.__name__, again.weights, again.tasks) == ("mine", reward.weights, reward.tasks)
+    assert (again.batch_seconds, again.max_errors) == (9, 0)
     sample = again.find("arithmetic", "l1-s0-0000")[1]
     assert again.score({0: ("arithmetic", sample.id, Completion(sample.target))})[0].value == 1.0
 
@@ -265,6 +349,20 @@ def test_a_judge_that_fails_is_none_and_one_that_is_not_there_ends_the_batch() -
         evalsuite.reward(judged(), judge=Judge(UnavailableError("gone"))).score(item)
     with pytest.raises(UsageError, match="judged: scored by a judge model, and none was given"):
         evalsuite.reward(judged())
+
+
+def test_a_judge_that_takes_too_long_for_a_batch_leaves_none() -> None:
+    class Slow(Judge):
+        async def generate(self, request: Any) -> list[Completion]:
+            await asyncio.sleep(0.0 if "quick" in str(request.messages) else 60)
+            return [Completion("Verdict: yes", finish_reason="stop")]
+
+    reward = evalsuite.reward(judged(), judge=Slow(), batch_seconds=2)
+    try:
+        scores = reward.score({text: ("judged", "0", Completion(text)) for text in ("quick", "slow")})
+        assert [score.value for score in scores.values()] == [1.0, None]
+    finally:
+        reward.close()
 
 
 # The number you train on is the number you report.

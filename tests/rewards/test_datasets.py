@@ -17,8 +17,10 @@ import evalsuite
 from evalsuite import Image, Message, Prompt, Sample, Shot, Task, ask
 from evalsuite.errors import UsageError
 from evalsuite.plan import Plan, Settings, make_plans
-from evalsuite.rewards.datasets import FORMATS, evaluated, mixed, write_dataset
+from evalsuite.registry import is_evaluated
+from evalsuite.rewards.datasets import FORMATS, evaluated, mixed, stops, write_dataset
 from evalsuite.verifiers import make
+from evalsuite.words.completion import Sampling
 
 
 def plans(*tasks: str | Task, **settings: Any) -> list[Plan]:
@@ -47,7 +49,7 @@ EXPECTED = {
         "prompt": MESSAGES,
         "ability": "",
         "reward_model": {"style": "rule", "ground_truth": "a1"},
-        "extra_info": {"index": 1, "task": "a", "id": "a1", "split": "test"},
+        "extra_info": {"index": 1, "task": "a", "id": "a1", "split": "train"},
     },
     "openrlhf": {"input": MESSAGES, "label": '{"task": "a", "id": "a1"}', "datasource": "a"},
 }
@@ -84,7 +86,34 @@ def test_ability_and_split_of_verl(tmp_path: Path) -> None:
         ("reasoning", "test", 0),
         ("reasoning", "train", 1),
     ]
-    assert evaluated(plans("arithmetic", "arithmetic@split=train", limit=1)) == ["arithmetic"]
+
+
+def test_a_file_or_a_task_of_the_users_is_nobodys_benchmark(tmp_path: Path) -> None:
+    own = tmp_path / "own.jsonl"
+    own.write_text('{"id": "0", "problem": "1+1?", "target": "2"}\n')
+    theirs = tmp_path / "theirs.py"
+    theirs.write_text(
+        "from evalsuite import Prompt, Task, ask, task\n"
+        "from evalsuite.verifiers import make\n"
+        "@task('theirs')\n"
+        "def theirs(split: str = 'test'):\n"
+        "    samples = [ask('1?', id='0', target='1')]\n"
+        "    return Task(samples=samples, prompt=Prompt(name='p'), verifier=make('exact'))\n"
+    )
+    include = (str(theirs),)
+    tasks = (f"{own}:math", "arithmetic", "arithmetic@split=train", "theirs", "theirs@split=train", questions("a", 1))
+    made = plans(*tasks, limit=1, include=include)
+    assert evaluated(made, include) == ["arithmetic", "theirs"]
+    assert [name for name in (plan.name for plan in made) if is_evaluated(name)] == ["arithmetic"]
+    write_dataset(made, "verl", tmp_path / "a.parquet", include=include)
+    assert [row["extra_info"]["split"] for row in rows(tmp_path / "a.parquet")] == [
+        "train",
+        "test",
+        "train",
+        "test",
+        "train",
+        "train",
+    ]
 
 
 # Images.
@@ -173,7 +202,12 @@ def test_what_has_no_place_for_an_image_says_so(pictures: list[Plan], tmp_path: 
 def test_a_mix_has_its_proportions_and_favours_no_question(sizes: list[int], weights: list[float], seed: int) -> None:
     made = plans(*(questions(f"t{i}", n) for i, n in enumerate(sizes)))
     given = {plan.name: weight for plan, weight in zip(made, weights)}
-    found = mixed(made, given, seed)
+    rows_of = [sum(sizes) * weight / sum(given.values()) for weight in given.values()]
+    try:
+        found = mixed(made, given, seed)
+    except UsageError as error:
+        assert "none is left" in str(error) and min(rows_of) < 1
+        return
     assert len(found) == sum(sizes)
     count = Counter(plan.name for plan, _ in found)
     for plan in made:
@@ -193,14 +227,35 @@ def test_a_mix_in_numbers() -> None:
     assert [s.id for _, s in found] != [s.id for _, s in mixed(made, {"a": 3, "b": 1}, seed=1)]
 
 
-@pytest.mark.parametrize("weights", [{"a": 1}, {"a": 1, "b": 0}, {"a": 1, "b": 1, "c": 1}, {"a": 1, "b": float("inf")}])
+@pytest.mark.parametrize(
+    "weights", [{"a": 1}, {"a": 1, "b": 0}, {"a": 1, "b": 1, "c": 1}, {"a": 1, "b": float("inf")}, {"a": float("nan"), "b": 1}]
+)
 def test_a_mix_needs_a_weight_for_every_task(weights: dict[str, float]) -> None:
     with pytest.raises(UsageError, match="one weight above 0 for each of a, b"):
         mixed(plans(questions("a", 1), questions("b", 1)), weights)
 
 
+def test_a_mix_of_any_numbers_that_leaves_a_task_out_is_refused() -> None:
+    made = plans(questions("a", 10), questions("b", 30))
+    for weight in (1e308, 5e-324):
+        assert Counter(plan.name for plan, _ in mixed(made, {"a": weight, "b": weight})) == {"a": 20, "b": 20}
+    with pytest.raises(UsageError, match="of 40 rows none is left for b"):
+        mixed(made, {"a": 1000, "b": 1})
+
+
+def test_stops_are_those_of_the_sampling_and_of_plain_prompts() -> None:
+    def task(name: str, *plain_stop: str, stop: tuple[str, ...] = ()) -> Task:
+        prompt = Prompt(name="p", plain="{problem}", plain_stop=plain_stop)
+        samples = [ask("?", id="0", target="x")]
+        return Task(name=name, samples=samples, prompt=prompt, verifier=make("exact"), sampling=Sampling(stop=stop))
+
+    made = plans(task("a", "\n", "END"), task("b", "END", stop=("\n",)), task("c"))
+    assert stops(made, plain=True) == {("\n", "END"): ["a", "b"], (): ["c"]}
+    assert stops(made, plain=False) == {(): ["a", "c"], ("\n",): ["b"]}
+
+
 def test_suffixes_and_plain_are_checked(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"a.csv: a data set for trl is a .parquet or .jsonl file"):
         write_dataset(plans("sort_letters"), "trl", tmp_path / "a.csv")
-    with pytest.raises(UsageError, match="no --plain"):
+    with pytest.raises(UsageError, match="no plain prompts for it"):
         write_dataset(plans("sort_letters"), "verl", tmp_path / "a.parquet", plain=True)

@@ -105,7 +105,7 @@ def test_rewards_have_weights_and_scores_have_none(obey: Reward) -> None:
         ('{"task": "obey"}', "--data.label_key"),
         ('{"task": ["obey"], "id": "a"}', "--data.label_key"),
         ("[" * 100_000, "--data.label_key"),
-        ('{"task": "obey", "id": "z"}', "no sample 'z'"),
+        ('{"task": "obey", "id": "z"}', "no sample 'z'.*give a label of `evalsuite reward dataset --format openrlhf`"),
     ],
 )
 def test_a_label_of_something_else_is_an_error(obey: Reward, label: Any, words: str) -> None:

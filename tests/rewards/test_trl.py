@@ -156,6 +156,51 @@ def test_trl_sees_the_name_and_which_form_is_async() -> None:
         assert (get_callable_name(form), is_async_callable(form)) == ("sort_letters+arithmetic", is_async)
 
 
+def test_stop_strings_end_a_completion_in_the_way_that_the_data_set_command_says(trained: Trained, tmp_path: Path) -> None:
+    import functools
+
+    from datasets import Dataset
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from trl import GRPOConfig, GRPOTrainer
+
+    model, tokenizer = (cls.from_pretrained(trained["model"]) for cls in (AutoModelForCausalLM, AutoTokenizer))
+    model.generate = functools.partial(model.generate, tokenizer=tokenizer)
+    reward, ends = evalsuite.reward("sort_letters", limit=4), ["b", "c", "d", "e"]
+    said: list[str] = []
+
+    def record(completions: list[str], **_: Any) -> list[float]:
+        said.extend(completions)
+        return [0.0] * len(completions)
+
+    plan = reward.plans["sort_letters"]
+    trainer = GRPOTrainer(
+        model=model,
+        processing_class=tokenizer,
+        reward_funcs=[reward, record],
+        train_dataset=Dataset.from_list([{"prompt": plan.render(sample).plain} for sample in plan.samples]),
+        args=GRPOConfig(
+            str(tmp_path),
+            max_steps=1,
+            logging_steps=1,
+            per_device_train_batch_size=8,
+            num_generations=4,
+            max_completion_length=6,
+            generation_kwargs={"stop_strings": ends},
+            log_completions=True,
+            num_completions_to_print=0,
+            save_strategy="no",
+            report_to="none",
+            use_cpu=True,
+        ),
+    )
+    trainer.train()
+    import pandas as pd
+
+    outcomes = list(pd.read_parquet(next((tmp_path / "completions").glob("*.parquet")))["sort_letters/outcome"])
+    stopped = [outcome for outcome, text in zip(outcomes, said, strict=True) if text and text[-1] in ends]
+    assert len(stopped) > 0 and set(stopped) == {"ok"}
+
+
 def test_rloo_trainer_calls_it_the_same_way(trained: Trained, tmp_path: Path) -> None:
     from datasets import Dataset
     from trl import RLOOConfig, RLOOTrainer
@@ -172,7 +217,8 @@ def test_rloo_trainer_calls_it_the_same_way(trained: Trained, tmp_path: Path) ->
             logging_steps=1,
             per_device_train_batch_size=8,
             num_generations=4,
-            max_completion_length=1,
+            max_completion_length=8,
+            generation_kwargs={"max_new_tokens": 1},  # cut off long before that
             save_strategy="no",
             report_to="none",
             use_cpu=True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from obedient import Obedient
 
 import evalsuite
 from evalsuite import Completion, Prompt, Task, ask
-from evalsuite.errors import UsageError
+from evalsuite.errors import IncompleteError, UsageError
 from evalsuite.rewards.core import Reward
 from evalsuite.rewards.trl import from_messages
 from evalsuite.verifiers import make
@@ -33,6 +34,7 @@ class Trainer:
     """The parts of a TRL trainer that a reward function can see behind `log_extra`."""
 
     eos_token_ids, max_completion_length, chat_template, chat_template_kwargs = [1], 4, None, {"enable_thinking": True}
+    args: Any = None
 
     def __init__(self, end: str = "") -> None:
         self.processing_class = Processor(end)
@@ -74,12 +76,23 @@ def test_columns_name_the_question_and_the_prompt_does_without_them() -> None:
 
 
 def test_a_trainer_tells_what_was_cut_off() -> None:
-    """As long as allowed and no end token; a shorter one that stops elsewhere has met a stop string."""
+    """TRL's rule for completions/clipped_ratio: neither an end token nor padding is the last."""
     trainer = Trainer()
     ids = [[9, 9, 9, 9], [9, 9, 9, 1], [9, 9, 9, 2], [9, 9], [9, 9, 9, 9, 9]]
-    assert call(yes(), ["yes"] * 5, ids, trainer) == [0.0, 1.0, 1.0, 1.0, 0.0]
-    assert trainer.columns["toy/outcome"] == ["truncated", "ok", "ok", "ok", "truncated"]
+    assert call(yes(), ["yes"] * 5, ids, trainer) == [0.0, 1.0, 1.0, 0.0, 0.0]
+    assert trainer.columns["toy/outcome"] == ["truncated", "ok", "ok", "truncated", "truncated"]
+    assert call(yes(), ["", "yes"], [[], [9, 1]], trainer) == [0.0, 1.0], "nothing at all"
     assert call(yes(), ["yes"], [[9, 9, 9, 9]]) == [1.0], "nobody to ask: it counts as finished"
+
+
+@pytest.mark.parametrize("name", ["stop", "stop_strings", "stop_token_ids"])
+def test_with_stop_strings_only_the_longest_completions_were_cut_off(name: str) -> None:
+    trainer = Trainer()
+    trainer.args = SimpleNamespace(generation_kwargs={"max_new_tokens": 4, name: ["."]})
+    ids = [[9, 9, 9, 9], [9, 9, 9, 1], [9, 9, 9, 2], [9, 9], [9, 9, 9, 9, 9]]
+    assert call(yes(), ["yes"] * 5, ids, trainer) == [0.0, 1.0, 1.0, 1.0, 0.0]
+    trainer.args = SimpleNamespace(generation_kwargs={"max_new_tokens": 2, name: None})
+    assert call(yes(), ["yes"], [[9, 9]], trainer) == [0.0]
 
 
 def test_a_trainer_that_does_not_know_is_warned_about() -> None:
@@ -126,7 +139,8 @@ def test_completions_of_every_form() -> None:
 def test_logged_columns_are_one_printable_line_each_and_shares_are_of_the_batch() -> None:
     trainer = Trainer()
     reward = evalsuite.reward(
-        Task(name="toy", samples=[ask("yes?", id="0", target="yes")], prompt=Prompt(name="p"), verifier=Obedient())
+        Task(name="toy", samples=[ask("yes?", id="0", target="yes")], prompt=Prompt(name="p"), verifier=Obedient()),
+        max_errors=0.2,
     )
     reward.__name__ = "mine"
     texts = ["yes", "bug", "", "\ud800 a\nb" + "x" * 10_000, "yes"]
@@ -138,6 +152,37 @@ def test_logged_columns_are_one_printable_line_each_and_shares_are_of_the_batch(
     assert trainer.columns["mine/outcome"] == ["ok", "error", "no_answer", "ok", "truncated"]
     expected = {"unscorable": 0.2, "no_answer": 0.2, "truncated": 0.2, "timeout": 0.0}
     assert trainer.metrics == {f"rewards/mine/{name}": pytest.approx(share) for name, share in expected.items()}
+
+
+def test_each_form_logs_under_its_own_name() -> None:
+    trainer, reward = Trainer(), yes()
+    first, second = reward.asynchronous, reward.asynchronous
+    first.__name__, second.__name__ = "first", "second"
+    for form in (first, second):
+        assert asyncio.run(call(form, ["yes"], [[9, 1]], trainer)) == [1.0]
+    call(reward, ["yes"], [[9, 1]], trainer)
+    assert {column.partition("/")[0] for column in trainer.columns} == {"first", "second", "toy"}
+    assert len(trainer.metrics) == 12 and "rewards/second/truncated" in trainer.metrics
+
+
+def test_columns_of_any_name_are_left_alone() -> None:
+    batch: dict[str, Any] = {name: ["x"] for name in ("self", "reward", "name", "batch", "columns")}
+    batch |= {"prompts": ["yes?"], "completions": ["yes"]}
+    assert yes()(**batch) == asyncio.run(yes().asynchronous(**batch)) == [1.0]
+
+
+@pytest.mark.parametrize(("max_errors", "broken", "stops"), [(0.05, 1, False), (0.05, 2, True), (0, 1, True), (1, 20, False)])
+def test_too_many_failures_of_ours_stop_the_training(max_errors: float, broken: int, stops: bool) -> None:
+    task = Task(name="toy", samples=[ask("yes?", id="0", target="yes")], prompt=Prompt(name="p"), verifier=Obedient())
+    reward = evalsuite.reward(task, max_errors=max_errors)
+    texts = ["yes"] * (20 - broken) + ["bug"] * broken
+    if stops:
+        said = rf"{broken} of 20 completions.*allowed: {max_errors:.0%}.* of toy 0: .*own mistake.*max_errors="
+        for form in (call, lambda *batch: asyncio.run(call(reward.asynchronous, *batch[1:]))):
+            with pytest.raises(IncompleteError, match=said):
+                form(reward, texts)
+    else:
+        assert call(reward, texts) == [1.0] * (20 - broken) + [None] * broken
 
 
 def test_the_async_form_leaves_its_loop_free() -> None:

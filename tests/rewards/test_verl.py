@@ -6,6 +6,7 @@ import ast
 import asyncio
 import inspect
 import json
+from collections import UserDict, UserList
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,7 @@ def test_every_row_has_the_same_columns_of_plain_types(obey: Reward) -> None:
 def test_our_failure_is_an_exception_and_never_a_number(obey: Reward) -> None:
     with pytest.raises(IncompleteError, match=r"obey a: could not be scored, and verl has no None: .*own mistake"):
         score_one(obey, "obey", "a", Completion("bug"))
-    with pytest.raises(UsageError, match="no sample 'z'"):
+    with pytest.raises(UsageError, match=r"no sample 'z'.* give the columns `data_source` and `reward_model.ground_truth`"):
         score_one(obey, "obey", "z", Completion("1"))
 
 
@@ -72,6 +73,30 @@ def test_the_signature_is_that_of_verl() -> None:
     call = {"data_source": "t", "solution_str": "s", "ground_truth": "i", "extra_info": {}, "tasks": "t"}
     signature.bind(**call, reward_router_address="", reward_model_tokenizer=None)
     assert not inspect.iscoroutinefunction(compute_score)  # verl runs it in its threads
+
+
+def test_settings_reach_the_reward_and_others_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    made: list[tuple[tuple[str, ...], dict[str, Any]]] = []
+
+    def reward(*tasks: str, **settings: Any) -> Reward:
+        made.append((tasks, settings))
+        return evalsuite.reward(*tasks, **settings)
+
+    monkeypatch.setattr(named, "reward", reward)
+    monkeypatch.setattr(named, "_made", {})
+    sample = evalsuite.reward(TASKS[0]).plans[TASKS[0]].samples[0]
+    row = (TASKS[0], str(sample.target), sample.id)
+    settings = {"weights": UserDict({TASKS[0]: 3}), "data_dir": str(tmp_path), "deadline": 2, "limit": 4, "offline": True}
+    for _ in range(2):
+        assert compute_score(*row, tasks=UserList([TASKS[0]]), include=UserList([]), **settings)["score"] == 3.0
+    assert made == [((TASKS[0],), {**settings, "weights": {TASKS[0]: 3}, "include": []})], "made once, of plain types"
+    assert compute_score(*row, tasks=TASKS[0], weights={TASKS[0]: 2})["score"] == 2.0
+    with pytest.raises(UsageError, match="reward_kwargs: no setting 'task'; did you mean tasks\\? there are tasks, weights, "):
+        compute_score(*row, task=TASKS)
+    with pytest.raises(UsageError, match="reward_kwargs: no setting 'overlong'; there are"):
+        compute_score(*row, tasks=TASKS, overlong=1)
+    with pytest.raises(UsageError, match="task None is not here"):
+        compute_score(None, *row[1:], tasks=TASKS[0])  # type: ignore[arg-type]
 
 
 def test_only_the_manager_imports_verl() -> None:
@@ -232,6 +257,17 @@ def test_the_manager_sees_how_a_response_ended(configured: Any, tokenizer_folder
         got = _worker_scores(config, _batch(tokenizer_folder, rows))
     assert [g["reward_extra_info"]["outcome"] for g in got] == [outcome for *_, outcome in cases]
     assert [g["reward_score"] for g in got] == [float(outcome == "ok") for *_, outcome in cases]
+
+
+def test_the_settings_of_verls_configuration_reach_the_reward(configured: Any, tokenizer_folder: Path) -> None:
+    weights = f"{{{TASKS[0].replace('=', chr(92) + '=')}: 2}}"  # hydra wants a backslash before = in a key
+    sample = evalsuite.reward(TASKS[0]).plans[TASKS[0]].samples[0]
+    data = _batch(tokenizer_folder, [("Q", f"{sample.target}<|end|>", TASKS[0], sample.id)])
+    for overrides, place in ((NAIVE, "reward.custom_reward_function.reward_kwargs"), (OURS, "reward.reward_kwargs")):
+        config = configured(*overrides, f"+{place}.weights={weights}", f"+{place}.deadline=5", f"+{place}.include=[]")
+        assert [g["reward_score"] for g in _worker_scores(config, data)] == [2.0]
+        with pytest.raises(UsageError, match="no setting 'weigths'; did you mean weights"):
+            _worker_scores(configured(*overrides, f"+{place}.weigths={weights}"), data)
 
 
 @pytest.mark.slow

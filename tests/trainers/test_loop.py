@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
+import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,7 @@ from small import Broken, small
 from evalsuite.errors import IncompleteError, UsageError
 from evalsuite.registry.recipes import load_recipe
 from evalsuite.trainers import Setup, train
+from evalsuite.trainers.doubts import Doubts
 from evalsuite.trainers.journal import read_scalars
 from evalsuite.trainers.recipes.grpo import GRPO
 from evalsuite.trainers.watch import Silent
@@ -106,7 +110,7 @@ def test_the_update_does_not_depend_on_micro_batches(tiny: Path, tmp_path: Path,
 
 
 def test_a_verifier_that_fails_stops_the_run_with_the_reason(tiny: Path, tmp_path: Path) -> None:
-    with pytest.raises(IncompleteError, match=r"verifier failed on \d+ of 16 .*the answer key is on fire"):
+    with pytest.raises(IncompleteError, match=r"\d+ of 16 completions .* have no score .*the answer key is on fire"):
         go(tiny, tmp_path, tasks=small(Broken()))
     (folder,) = tmp_path.iterdir()
     manifest = json.loads((folder / "run.json").read_text())
@@ -180,3 +184,68 @@ def test_lora_trains_adapters_and_leaves_the_base_alone(tiny: Path, tmp_path: Pa
     assert result.history[0]["kl"] == pytest.approx(0, abs=1e-6) and result.history[-1]["kl"] > 0
     again = go(tiny, tmp_path, steps=4, setup=Setup(lora=4), settings={"loss.kl": 0.1})
     assert again.path == result.path and again.steps == 4
+
+
+def test_what_the_numbers_depend_on_makes_another_run(tiny: Path, tmp_path: Path) -> None:
+    plain = go(tiny, tmp_path, steps=1)
+    again = go(tiny, tmp_path, steps=2)
+    mixed, narrow = (
+        go(tiny, tmp_path, steps=1, setup=Setup(bf16=True)),
+        go(tiny, tmp_path, steps=1, setup=Setup(dtype="bfloat16")),
+    )
+    after = go(tiny, tmp_path / "after", steps=1)
+    assert plain.path == again.path and len({plain.path, mixed.path, narrow.path}) == 3
+    assert curve(after.path) == curve(plain.path)[:1]  # no precision of an earlier call stays
+    calls = json.loads((plain.path / "run.json").read_text())["calls"]
+    assert [call["from_step"] for call in calls] == [0, 1]
+
+
+def test_fewer_steps_than_there_are_take_nothing_back(tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    go(tiny, tmp_path, steps=3)
+    shorter = train(GRPO(FAST), str(tiny), small(), steps=2, output=tmp_path)
+    assert shorter.steps == 3 and shorter.checkpoint.name == "step-000003" and shorter.checkpoint.is_dir()
+    assert "3 steps already" in capsys.readouterr().err
+
+
+def test_half_an_evaluation_is_no_number_on_the_curve(tiny: Path, tmp_path: Path) -> None:
+    with pytest.raises(IncompleteError, match=r"evaluation at step 0 is incomplete .*on fire"):
+        go(tiny, tmp_path, steps=1, eval_tasks=small(Broken()))
+    (folder,) = tmp_path.iterdir()
+    assert not any(name.startswith("eval/") for row in curve(folder) for name in row)
+
+
+def test_a_question_that_cannot_be_asked_counts_as_our_failure(tiny: Path, tmp_path: Path) -> None:
+    from evalsuite import ask
+
+    task = small()
+    long = ask("say " + "a" * 200, id="long", target="a")  # beyond the 128 positions
+    mixed = dataclasses.replace(task, samples=(*task.samples, long))
+    with pytest.raises(IncompleteError, match="the request failed: the prompt has"):
+        go(tiny, tmp_path / "strict", steps=8, tasks=mixed)
+    result = go(tiny, tmp_path / "lax", steps=4, tasks=mixed, max_errors=0.5)
+    assert sum(row["frac_unscorable"] > 0 for row in result.history) >= 1
+
+
+def test_a_damaged_checkpoint_is_named_and_the_one_before_goes_on(tiny: Path, tmp_path: Path) -> None:
+    whole = go(tiny, tmp_path / "whole", steps=6, save_every=2)
+    broken = go(tiny, tmp_path / "broken", steps=4, save_every=2)
+    os.truncate(broken.checkpoint / "trainer/state-0.pt", 100)
+    with pytest.raises(UsageError, match=r"step-000004 is damaged .*delete it to go on from the one before"):
+        go(tiny, tmp_path / "broken", steps=6, save_every=2)
+    shutil.rmtree(broken.checkpoint)
+    assert curve(go(tiny, tmp_path / "broken", steps=6, save_every=2).path) == curve(whole.path)
+
+
+def test_tokens_are_counted_as_trl_counts_them(tiny: Path, tmp_path: Path) -> None:
+    result = go(tiny, tmp_path, steps=2, settings={"admit.drop_flat": True})
+    samples = [json.loads(line) for line in (result.path / "samples.jsonl").read_text().splitlines()][1:]
+    prompts = {s["id"]: len(f"say {'abcdefghijklmnop'[int(s['id'])] * (1 + int(s['id']) % 3)}=") for s in samples}
+    assert result.history[-1]["num_tokens"] == sum(s["tokens"] + prompts[s["id"]] for s in samples)
+
+
+def test_a_run_that_learns_nothing_says_so_once() -> None:
+    doubts = Doubts()
+    flat = {"frac_reward_zero_std": 1.0, "grad_norm": 0.0}
+    said = [len(list(doubts.about(flat))) for _ in range(25)]
+    assert sum(said) == 1 and said[9] == 1
+    assert [len(list(doubts.about({"sampling/sampling_logp_difference/mean": 0.3}))) for _ in range(2)] == [1, 0]

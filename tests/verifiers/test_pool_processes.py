@@ -249,6 +249,31 @@ def test_a_verifier_of_a_file_loaded_from_a_path(tmp_path, two):
     assert [s.value for s in found.values()] == [1.0, 0.0], found[0].feedback
 
 
+def test_a_verifier_whose_package_is_another_one_on_the_path(tmp_path, two, monkeypatch):
+    """Its namespace package, or its package, came from a folder that is not on the path; one of the same name is."""
+    here, there = tmp_path / "here", tmp_path / "there"
+    body = "from evalsuite import Score, Verifier\nclass {0}(Verifier):\n    name = '{0}'\n"
+    body += "    def verify(self, sample, completion): return Score(1.0)\n"
+    for folder in (here, there):
+        for package in ("spaced", "packed"):
+            (folder / package).mkdir(parents=True)
+    (here / "packed" / "__init__.py").touch()
+    (there / "spaced" / "__init__.py").touch()
+    (there / "packed" / "__init__.py").touch()
+    for package in ("spaced", "packed"):
+        (here / package / "theirs.py").write_text(body.format(package.title()))
+    monkeypatch.syspath_prepend(here)
+    modules = [importlib.import_module(f"{package}.theirs") for package in ("spaced", "packed")]
+    monkeypatch.undo()
+    monkeypatch.syspath_prepend(there)
+    try:
+        found = [two.score(cls(), say("x"))[0] for cls in (modules[0].Spaced, modules[1].Packed)]
+    finally:
+        for package in ("spaced", "packed"):
+            del sys.modules[package], sys.modules[f"{package}.theirs"]
+    assert [score.value for score in found] == [1.0, 1.0], found
+
+
 def test_a_verifier_of_a_notebook_cell(two):
     """A class whose module is `__main__` and whose source is nowhere on disk."""
     cell = {"__name__": "__main__", "Verifier": Verifier, "Score": Score}

@@ -27,12 +27,18 @@ def rank_scores(right: Tensor, length: Tensor, group: Tensor, where: Tensor, pen
 
     `right` and `where` are bool (B,), `length` (B,) counts response tokens, `group` long (B,).
     """
+    import torch
+
     n, rights = _counts(right, group, where)
-    rivals = (group[:, None] == group) & (where & right) & (where & right)[:, None]  # pairs of right answers of one group
-    longer = (rivals & (length > length[:, None])).sum(1) + 1  # the phantom is longer than any
-    shorter = (rivals & (length < length[:, None])).sum(1)
     wrongs = n + 2 - rights
-    return (right * (penalty * wrongs + longer - shorter) - ~right * penalty * rights).masked_fill(~where, 0.0)
+    lead = torch.zeros_like(length)  # right answers of the group that are longer, less those that are shorter
+    for g in group[where & right].unique():
+        rows = (where & right & (group == g)).nonzero().squeeze(1)
+        own = length[rows]
+        ordered = own.sort().values
+        shorter, not_longer = (torch.searchsorted(ordered, own, right=side) for side in (False, True))
+        lead[rows] = (len(rows) - not_longer + 1 - shorter).to(lead.dtype)  # the phantom is longer than any
+    return (right * (penalty * wrongs + lead) - ~right * penalty * rights).masked_fill(~where, 0.0)
 
 
 def rank_advantages(

@@ -9,6 +9,7 @@ are watched; then alpha is the greatest with r_max / (1 + alpha) >= mean R in 99
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -54,9 +55,11 @@ class GR3(Recipe):
         return keep & ~saturated(rows.score, rows.length, rows.group, keep) if self.alpha else keep
 
     def after(self, rows: Rows, step: int) -> dict[str, float]:
-        """Counts the groups in which each candidate is safe; at the end of the calibration, settles for one."""
+        """Counts the groups in which each candidate is safe, once per rollout batch however many updates are made of it; at the
+        end of the calibration, settles for one."""
         steps = self.settings.shape.calibrate
-        if step <= steps:
+        if step <= steps and self.state.get("counted") != (batch := _digest(rows)):
+            self.state["counted"] = batch
             met, groups = constraint_met(rows.score, rows.length, rows.group, rows.keep, CANDIDATES)
             before = self.state.get("met", [0] * len(CANDIDATES))
             self.state["met"] = [a + b for a, b in zip(before, met, strict=True)]
@@ -64,3 +67,9 @@ class GR3(Recipe):
         if step == steps:
             self.state["alpha"] = greatest(CANDIDATES, self.state["met"], self.state["groups"])
         return {"gr3/alpha": self.alpha}
+
+
+def _digest(rows: Rows) -> str:
+    """What tells a rollout batch from the one before it, also after a checkpoint."""
+    columns = (rows.group, rows.score, rows.length)
+    return hashlib.sha256(b"".join(column.numpy().tobytes() for column in columns)).hexdigest()

@@ -13,7 +13,7 @@ are two values; hence none. At k = 1 R is the score: with GRPO's baseline and sc
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from evalsuite.errors import UsageError
 
@@ -46,7 +46,7 @@ class PassK(Recipe):
     class Credit(Recipe.Credit):
         """`baseline` marginal, subsets, or one of GRPO's on R."""
 
-        baseline: str = "marginal"
+        baseline: Literal["marginal", "subsets", "mean", "none", "leave_one_out", "batch"] = "marginal"
         scale: str = "none"
 
     def check(self) -> None:
@@ -59,6 +59,7 @@ class PassK(Recipe):
             raise UsageError(
                 "recipe passk: shape.k=1 leaves no others to compare with; set credit.baseline=leave_one_out, or k=2 or more"
             )
+        self.check_baseline()
 
     def shape(self, rows: Rows) -> Tensor:
         """R."""

@@ -11,7 +11,7 @@ the reference model's log-probabilities at the credit stage, where rows have non
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from ..base import Recipe, recipe
 from ..objectives.advantages import advantages, whiten
@@ -35,7 +35,7 @@ class ReinforcePP(Recipe):
     class Credit:
         """What is subtracted before the whitening, and the eps of its variance."""
 
-        baseline: str = "none"  # or mean, of the group
+        baseline: Literal["none", "mean"] = "none"  # mean: of the group
         eps: float = 1e-8
 
     @dataclass(frozen=True, kw_only=True)
@@ -44,6 +44,11 @@ class ReinforcePP(Recipe):
 
         aggregate: str = "token_mean"
         kl_estimator: str = "k2"
+
+    def check(self) -> None:
+        """A mean is that of others, too."""
+        super().check()
+        self.check_baseline()
 
     def credit(self, rows: Rows) -> Tensor:
         """All tokens of a row share its value, so that a row weighs its length."""
