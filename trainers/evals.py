@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from evalsuite.errors import IncompleteError
 from evalsuite.evaluate import evaluate
 from evalsuite.models.base import Model
 from evalsuite.models.hf import HFModel
