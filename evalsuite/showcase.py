@@ -10,9 +10,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from evalsuite import demo
+from evalsuite.comparison.compare import Row
 from evalsuite.comparison.many import Comparison
 from evalsuite.errors import IncompleteError
 from evalsuite.evaluate import RUNS, run
@@ -30,6 +31,8 @@ REPEATS = 8
 OPTIM = {"optim.lr": 3e-4, "optim.betas": [0.9, 0.95], "optim.warmup": 5}
 SAMPLED = {**OPTIM, "rollout.prompts": QUESTIONS, "rollout.group": GROUP, "admit.refill": 0}
 IMITATED = {**OPTIM, "rollout.prompts": QUESTIONS * GROUP}
+NO_VERIFIER = ("flawed", "coin")  # controls that know of no answer whether it is right
+ALPHA = 0.05
 
 
 @dataclass(frozen=True)
@@ -57,11 +60,64 @@ def arms(flawed: Path) -> tuple[Arm, ...]:
     )
 
 
+class Gap(NamedTuple):
+    """A paired difference in shares, its 95 % interval, and its p-value corrected for all that were tested with it."""
+
+    value: float
+    low: float
+    high: float
+    p: float
+
+    def __str__(self) -> str:
+        return f"{100 * self.value:+.1f} [{100 * self.low:+.1f}, {100 * self.high:+.1f}]"
+
+    @property
+    def sign(self) -> int:
+        """1 or -1 where the difference is significant after correction, else 0."""
+        return (self.value > 0) - (self.value < 0) if self.p <= ALPHA else 0
+
+    def __neg__(self) -> Gap:
+        return Gap(0.0 - self.value, 0.0 - self.high, 0.0 - self.low, self.p)  # no -0.0
+
+
+def verdict(steps: int, gain: Gap, above: Mapping[str, Gap], labels: Gap) -> str:
+    """What the paired differences show, and no more.
+
+    `gain` is RL less the model that it started from, `above` RL less each control that needs no verifier, by name, and `labels`
+    RL less imitation of right answers.
+    """
+    called = {1: "a gain", 0: "not to be told from none", -1: "a loss"}
+    placed = {1: "above", 0: "not told apart", -1: "below"}
+    beside = "; ".join(f"`{name}` {gap}, {placed[gap.sign]}" for name, gap in [*above.items(), ("labels", labels)])
+    short = [f"`{name}`" for name, gap in above.items() if gap.sign < 1]
+    if short:
+        whose = f"RL is not shown to be above {' and '.join(short)}: that a gain comes from the verifier is not shown."
+    elif gain.sign < 1:
+        whose = "RL is above the controls that need no verifier, and not shown to be above the model."
+    else:
+        whose = "RL is above the model and above every control that needs no verifier."
+    right = {
+        1: "Right answers to imitate do worse than RL.",
+        0: "Right answers to imitate and RL cannot be told apart.",
+        -1: "Right answers to imitate do better than RL.",
+    }
+    return (
+        f"{steps} step{'s' * (steps > 1)} of RL on the verifier's rewards: {gain} points against the model, {called[gain.sign]}. Less its controls, "
+        f"question by question: {beside}. {whose} {right[labels.sign]} Intervals are 95 %; gain, loss, above and below hold at "
+        f"{100 * ALPHA:.0f} % after Holm's correction, on questions that no run was trained on. One seed and one small model: how large "
+        "such a gain is elsewhere is not shown here."
+    )
+
+
 @dataclass(frozen=True)
 class Showcase:
-    """The model and what became of it: `comparison` has the model first and the arms in order; `trained` are their folders."""
+    """The model and what became of it.
+
+    `comparison` has the model first and the arms in order, `beside` the arms alone, RL first; `trained` are their folders.
+    """
 
     comparison: Comparison
+    beside: Comparison
     arms: tuple[Arm, ...]
     trained: Mapping[str, Path]
     steps: int
@@ -77,27 +133,26 @@ class Showcase:
         return f"{table}\n\n{self.verdict()}"
 
     def _shown(self, run: int, metric: str) -> tuple[str, str]:
-        """The value of a run, and its difference to the model with a 95 % interval, both in points."""
-        difference = self._difference(max(run, 1), metric)
+        """The value of a run, and its difference to the model, both in points."""
+        row = _row(self.comparison, max(run, 1), metric)
         if run == 0:
-            return f"{100 * difference.mean_a:.1f}", ""
-        low, high = 100 * difference.low, 100 * difference.high
-        return f"{100 * difference.mean_b:.1f}", f"{100 * difference.value:+.1f} [{low:+.1f}, {high:+.1f}]"
-
-    def _difference(self, run: int, metric: str) -> Any:
-        (found,) = (row for row in self.comparison.contrasts[run - 1].rows if row.metric.startswith(metric))
-        return found.difference
+            return f"{100 * row.difference.mean_a:.1f}", ""
+        return f"{100 * row.difference.mean_b:.1f}", str(_gap(row))
 
     def verdict(self) -> str:
-        """What the comparison shows, and no more."""
-        gain, sharper = self._difference(1, "avg"), self._difference(2, "avg")
-        real = "a real gain" if gain.low > 0 else "no gain that can be told from chance" if gain.high > 0 else "a real loss"
-        part = max(0.0, sharper.value) / gain.value if gain.value > 0 else 0.0
-        return (
-            f"{self.steps} steps of RL on the verifier's rewards: {100 * gain.value:+.1f} points, {real} on questions that no run was "
-            f"trained on. Imitating the flawed teacher for as many steps gives {100 * sharper.value:+.1f} points ({part:.0%} of it): "
-            "that part needs no verifier. One seed and one small model: how large such a gain is elsewhere is not shown here."
-        )
+        """`verdict` of this comparison."""
+        less = {arm.name: -_gap(_row(self.beside, i, "avg")) for i, arm in enumerate(self.arms) if i}  # rows are others less RL
+        above = {name: less[name] for name in NO_VERIFIER}
+        return verdict(self.steps, _gap(_row(self.comparison, 1, "avg")), above, less["labels"])
+
+
+def _row(comparison: Comparison, run: int, metric: str) -> Row:
+    (found,) = (row for row in comparison.contrasts[run - 1].rows if row.metric.startswith(metric))
+    return found
+
+
+def _gap(row: Row) -> Gap:
+    return Gap(row.difference.value, row.difference.low, row.difference.high, row.p_adjusted)
 
 
 def showcase(
@@ -133,7 +188,8 @@ def _showcase(model: Path, steps: int, seed: int, runs: Path, output: Path, watc
         trained[arm.name] = made.path
         found.append(_evaluate(made.checkpoint, arm.name, seed, runs))
     comparison = compare(*found, metrics=("avg", "pass@8"), tasks=[TEST], moved=0)
-    return Showcase(comparison, chosen, trained, steps)
+    beside = compare(*found[1:], metrics=("avg",), tasks=[TEST], moved=0)
+    return Showcase(comparison, beside, chosen, trained, steps)
 
 
 def _evaluate(checkpoint: Path, name: str, seed: int, runs: Path) -> Path:

@@ -108,7 +108,7 @@ class Recipe:
         eps: float = 1e-8
         weight_decay: float = 0.0
         warmup: int = 0  # steps
-        schedule: Literal["constant", "linear", "cosine"] = "constant"  # the others fall towards 0: linear ends at lr / (steps - warmup)
+        schedule: Literal["constant", "linear", "cosine"] = "constant"  # linear falls to lr / (steps - warmup) at the last step
         max_norm: float = 1.0  # gradient clipping
 
     def __init__(self, settings: Mapping[str, Any] | None = None) -> None:
@@ -155,14 +155,14 @@ class Recipe:
                 raise UsageError(f"recipe {self.name}: {name}={value} is below 0")
         if rollout.temperature <= 0:
             raise UsageError(f"recipe {self.name}: rollout.temperature is above 0; greedy samples of a prompt are all equal")
-        if max(self.settings.optim.betas) >= 1:
+        if not all(0 <= beta < 1 for beta in self.settings.optim.betas):
             raise UsageError(f"recipe {self.name}: optim.betas={self.settings.optim.betas}: both from 0 to below 1")
         if getattr(self.settings.loss, "clip_low", 0.0) > 1:
             raise UsageError(f"recipe {self.name}: loss.clip_low is at most 1, which is no lower bound: no ratio is below 0")
         dual, high = (getattr(self.settings.loss, name, 0.0) for name in ("dual_clip", "clip_high"))
         if 0 < dual <= 1 + high:
             raise UsageError(
-                f"recipe {self.name}: loss.dual_clip={dual} is 0 (none) or above 1 + loss.clip_high = {1 + high}, and usually 3 or more"
+                f"recipe {self.name}: loss.dual_clip={dual}: 0 (none), or above 1 + loss.clip_high = {1 + high:g}, where the clip ends"
             )
         if rollout.group == 1 and getattr(self.settings.admit, "drop_flat", False):
             raise UsageError(
@@ -175,7 +175,7 @@ class Recipe:
     def check_baseline(self) -> None:
         """Raises UsageError where a group of one sample would be its own baseline."""
         baseline = self.settings.credit.baseline
-        if self.settings.rollout.group == 1 and baseline in ("mean", "leave_one_out"):
+        if self.settings.rollout.group == 1 and baseline not in ("batch", "none"):
             raise UsageError(
                 f"recipe {self.name}: rollout.group=1 and credit.baseline={baseline} make every advantage 0, as a sample has no "
                 "others to compare with; set credit.baseline=batch or none, or group=2 or more"

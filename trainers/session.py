@@ -235,7 +235,9 @@ class Session:
             found = [demonstrations(plans, s.demos, per_prompt=s.per_prompt, seed=seed, verify=s.verify)]
         (found,) = broadcast_object_list(found)
         self.notes.append(str(found))
-        return Demonstrated(found.demos, plans, self.sampler, self.source, seed)
+        source = Demonstrated(found.demos, plans, self.sampler, self.source, seed)
+        self.notes += [source.note] * bool(source.note)
+        return source
 
     def _export(self) -> Path:
         """The present weights, for a sampler in another process or engine."""

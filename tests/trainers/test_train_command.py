@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from evalsuite.cli import main
+from evalsuite.cli.train import _over_seeds, _seeds_table
 
 FAST = ["--set", "rollout.prompts=4,rollout.group=4", "--set", "optim.lr=1e-3"]
 TASK = "sort_letters@split=train:size=50"
@@ -69,7 +71,36 @@ def test_seeds_are_runs_of_their_own(tiny: Path, tmp_path: Path, capsys: pytest.
     assert main(words) == 0
     printed = capsys.readouterr().out
     assert printed.count("checkpoint: ") == 2 and "| loss" in printed
+    assert "last, over 2 seeds" in printed
     assert {path.name.split("-s")[-1][0] for path in tmp_path.iterdir()} == {"0", "1"}
+    assert main([*words, "--eval-tasks", "sort_letters", "--eval-limit", "5", "--json"]) == 0  # finished, and evaluated now
+    told = json.loads(capsys.readouterr().out)
+    scores = [run["history"][0]["score"] for run in told["runs"]]
+    assert len(told["runs"]) == 2 and told["over_seeds"]["score"]["mean"] == pytest.approx(sum(scores) / 2)
+    assert any(name.startswith("eval/sort_letters/") for name in told["over_seeds"])
+
+
+def test_over_seeds_is_students_t_of_the_last_tenth() -> None:
+    """Three seeds, 20 steps: the last two count. t with 2 degrees of freedom is 4.3027 at .975."""
+
+    def history(end: float) -> list[dict[str, float]]:
+        steps = [{"step": i, "loss": 0.0, "score": 0.0 if i < 19 else end + (i - 19.5), "rare": end} for i in range(1, 21)]
+        evals = [
+            {"step": s, "eval/t/avg@8": v, "eval/t/avg@8/low": 0.0, "eval/t/avg@8/high": 1.0} for s, v in ((0, 0.9), (20, end))
+        ]
+        return [evals[0], *steps, evals[1]]
+
+    histories = [history(end) for end in (0.2, 0.3, 0.7)]
+    del histories[1][-2]["rare"], histories[1][-3]["rare"]
+    over = _over_seeds(histories, ["loss", "score", "rare", "kl"])
+    assert list(over) == ["loss", "score", "eval/t/avg@8"]
+    half = 4.302653 * math.sqrt(0.07 / 3)  # variance of .2 .3 .7 over n - 1
+    for name in ("score", "eval/t/avg@8"):
+        assert over[name] == pytest.approx({"mean": 0.4, "low": 0.4 - half, "high": 0.4 + half})
+    assert over["loss"] == {"mean": 0.0, "low": None, "high": None}
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in _seeds_table(over, 3).splitlines()]
+    assert rows[0] == ["last, over 3 seeds", "mean", "95 % interval"]
+    assert rows[2:] == [["loss", "0", ""], ["score", "0.4", "[-0.2572, 1.057]"], ["eval/t/avg@8", "0.4", "[-0.2572, 1.057]"]]
 
 
 def test_ctrl_c_saves_and_the_same_command_goes_on(tiny: Path, tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from evalsuite.errors import UsageError
+
 from ..base import Recipe, recipe
 from ..objectives.ranks import rank_advantages
 
@@ -39,6 +41,12 @@ class TWYN(Recipe):
 
         penalty: float = 10.0
         eps: float = 1e-6
+
+    def check(self) -> None:
+        """Ranks are among two or more."""
+        super().check()
+        if self.settings.rollout.group == 1:
+            raise UsageError("recipe twyn: rollout.group=1 leaves nothing to rank; set group=2 or more")
 
     def credit(self, rows: Rows) -> Tensor:
         """Rank scores over the deviation."""

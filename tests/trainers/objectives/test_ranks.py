@@ -103,3 +103,17 @@ def test_groups_and_rows_outside_do_not_touch_each_other():
         got = function(right, length, group, where)
         alone = scored([True, False], [4, 9], function), scored([False, True], [7, 2], function)
         assert got.tolist() == [*torch.stack(alone, 1).flatten().tolist(), 0.0, 0.0]
+
+
+def test_many_groups_need_no_table_of_all_pairs():
+    """60,000 rows in 1000 groups: all pairs would be 3.6e9. Each group scores as it does alone."""
+    generator = torch.Generator().manual_seed(0)
+    b = 60_000
+    right, length = torch.rand(b, generator=generator) < 0.5, torch.randint(1, 9, (b,), generator=generator)
+    group = torch.arange(b) % 1000
+    where = torch.rand(b, generator=generator) < 0.9
+    got = rank_scores(right, length, group, where)
+    for g in (0, 17, 999):
+        rows = (group == g) & where
+        assert got[rows].tolist() == scored(right[rows].tolist(), length[rows].tolist()).tolist()
+        assert got[rows].tolist() == matches(right[rows].tolist(), length[rows].tolist())[:-2]

@@ -78,6 +78,26 @@ def test_gr3_calibration():
     assert float(recipe.shape(ROWS)[0]) == pytest.approx(1 / (1 + 0.33 / 2))
 
 
+def test_gr3_calibration_counts_a_rollout_batch_once():
+    """Four updates of one batch and two of the next, interrupted in between: as one update of each."""
+    other = table([1.0, 1.0, 1.0, 0.0], [1, 1, 1, 17], [4] * 4)
+    once, often = load_recipe("gr3")({"shape.calibrate": 2}), load_recipe("gr3")({"shape.calibrate": 6})
+    for step, rows in enumerate((ROWS, other), 1):
+        once.after(rows, step)
+    for step, rows in enumerate((ROWS, ROWS, ROWS, ROWS, other, other), 1):
+        often.after(rows.replace(reward=rows.reward.clone()), step)  # what a checkpoint gives back is another object
+        often.state = json.loads(json.dumps(often.state))
+    assert often.state == once.state and often.state["groups"] == 4 and often.alpha == once.alpha == 0.33
+
+
+def test_gr3_tells_equal_scores_of_other_prompts_apart():
+    """Groups are numbered through the run: the same scores and lengths again are another batch."""
+    recipe = load_recipe("gr3")({"shape.calibrate": 9})
+    for step in (1, 2):
+        recipe.after(ROWS.replace(group=ROWS.group + 4 * step), step)
+    assert recipe.state["groups"] == 6
+
+
 def test_gr3_refuses_what_would_reward_length():
     with pytest.raises(UsageError, match="below 0"):
         load_recipe("gr3")({"shape.alpha": -0.1})
