@@ -108,7 +108,7 @@ def test_top_k_above_the_vocabulary_keeps_all(top_k: int) -> None:
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_logits_that_are_not_finite_give_no_token(bad: float, sampling: Sampling) -> None:
     logits = torch.tensor([[0.0, 1.0, 2.0], [0.0, bad, 2.0]])
-    with pytest.raises(UnavailableError, match="not finite; try dtype"):
+    with pytest.raises(UnavailableError, match="not finite: its weights are broken"):
         next_tokens(logits, knobs(sampling, sampling), Fixed(0.5, 0.5) if sampling.temperature else None, False)
     masked = torch.tensor([[0.0, -math.inf, 2.0]])  # a token that the model rules out
     assert next_tokens(masked, knobs(Sampling()), None, False)[0].tolist() == [2]
