@@ -39,7 +39,10 @@ gate: venv
 BENCHES := $(patsubst tests/bench/bench_%.py,bench-%,$(wildcard tests/bench/bench_*.py))
 .PHONY: $(BENCHES)
 
-bench: $(BENCHES)
+# Experiments of many training runs, half an hour and more: one by one only.
+EXPERIMENTS := bench-demo bench-length bench-staleness
+
+bench: $(filter-out $(EXPERIMENTS),$(BENCHES))
 
 bench-hf: .venv-lm-eval/.installed
 	.venv-lm-eval/bin/python tests/bench/bench_hf.py
