@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
@@ -118,13 +117,13 @@ def evaluate(
     allowed = _allowed(max_errors, sum(len(p.samples) * p.sampling.repeats for p in plans))
     if target not in get_args(Target):
         raise UsageError(f"target {target!r} is not one of {', '.join(get_args(Target))}")
-    _need_judge(plans, judge)
+    need_judge(plans, judge)
     what = identity(model, plans, judge)
     run_dir = RunDir(output / run_id(model, plans, what))
     run_dir.lock()
     try:
         if fresh:
-            _move_aside(run_dir)
+            run_dir.move_aside()
         states = [TaskState(plan, run_dir) for plan in plans]
         notes = tuple(note for state in states if (note := state.never_shrink()))
         record = manifest(run_dir, model, [state.plan for state in states], settings, what)
@@ -217,7 +216,8 @@ def _finish(
     return result()
 
 
-def _need_judge(plans: Sequence[Plan], judge: Model | None) -> None:
+def need_judge(plans: Sequence[Plan], judge: Model | None) -> None:
+    """Raises UsageError where a verifier of these plans asks a model and there is none."""
     if judge is None:
         names = [p.name for p in plans if isinstance(p.task.verifier, ModelVerifier)]
         if names:
@@ -225,16 +225,6 @@ def _need_judge(plans: Sequence[Plan], judge: Model | None) -> None:
                 f"{', '.join(names)}: scored by a judge model, and none was given. "
                 "Add --judge MODEL, for example --judge openai:gpt-4.1 or --judge openai:NAME --judge-base-url http://host:8000/v1"
             )
-
-
-def _move_aside(run_dir: RunDir) -> None:
-    """`--fresh` hides the old record; it does not destroy it."""
-    old = run_dir.path.parent / ".old" / f"{run_dir.path.name}-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}"
-    # run.json goes last: a kill on the way leaves a directory that is still a run.
-    for entry in sorted(run_dir.path.iterdir(), key=lambda e: e.name == "run.json"):
-        if entry.name != ".lock":
-            old.mkdir(parents=True, exist_ok=True)
-            os.replace(entry, old / entry.name)
 
 
 def _allowed(max_errors: str | int, wanted: int) -> float:

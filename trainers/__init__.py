@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from .rows import Rows as Rows
     from .session import TrainResult as TrainResult
     from .setup import Setup as Setup
+    from .summary import over_seeds as over_seeds
+    from .summary import seeds_table as seeds_table
 
 # Public name -> module. Imported on first use: listing recipes pulls in no torch.
 _PUBLIC = {
@@ -25,7 +27,9 @@ _PUBLIC = {
     "Rows": "rows",
     "Setup": "setup",
     "TrainResult": "session",
+    "over_seeds": "summary",
     "recipe": "base",
+    "seeds_table": "summary",
     "train": "launch",
 }
 

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from evalsuite.errors import UsageError
+from evalsuite.evaluate import need_judge
 from evalsuite.models import load as load_model
 from evalsuite.models import weights
 from evalsuite.models.base import Model
-from evalsuite.plan import Plan, Settings, confirm_unsafe_code, make_plans, prepare
+from evalsuite.plan import Settings, confirm_unsafe_code, make_plans, prepare
 from evalsuite.progress import make_progress
 from evalsuite.runlog import RunDir
 from evalsuite.sources import Where
-from evalsuite.verifiers.base import ModelVerifier
 from evalsuite.words.task import Task
 
 from . import rundir
@@ -90,7 +90,7 @@ def train(
         tested, _ = make_plans(wanted, eval_settings)
     prepare([*plans, *tested])
     judge_model = load_model(judge, judge_args) if isinstance(judge, str) else judge
-    _need_judge([*plans, *tested], judge_model)
+    need_judge([*plans, *tested], judge_model)
     folder, adapter = weights.place(model)
     if adapter is not None:
         raise UsageError(f"{model} is an adapter; merge it into its base model, or train the base with --lora")
@@ -108,7 +108,7 @@ def train(
         run.lock()
     try:
         if fresh and main:
-            rundir.move_aside(run)
+            run.move_aside()
         accelerator.wait_for_everyone()
         record = rundir.manifest(run, method, model, plans, what, setup, steps)
         evals = Evals(
@@ -130,9 +130,3 @@ def _listed(tasks: str | Task | Sequence[str | Task]) -> list[str | Task]:
     if isinstance(tasks, Task):
         return [tasks]
     return [word.strip() for word in tasks.split(",") if word.strip()] if isinstance(tasks, str) else list(tasks)
-
-
-def _need_judge(plans: Sequence[Plan], judge: Model | None) -> None:
-    names = [plan.name for plan in plans if isinstance(plan.task.verifier, ModelVerifier)]
-    if names and judge is None:
-        raise UsageError(f"{', '.join(names)}: scored by a judge model, and none was given. Add --judge MODEL")

@@ -5,9 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
 import sys
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -107,12 +105,3 @@ def write_prompts(folder: Path, questions: Iterable[Question]) -> None:
 def flat(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings as trackers take them: numbers, words and truth values."""
     return {k: v if isinstance(v, str | int | float | bool) else json.dumps(v, default=str) for k, v in settings.items()}
-
-
-def move_aside(run: RunDir) -> None:
-    """`--fresh` hides the old record; it does not destroy it."""
-    old = run.path.parent / ".old" / f"{run.path.name}-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}"
-    for entry in sorted(run.path.iterdir(), key=lambda e: e.name == "run.json"):  # run.json last: until then it is still a run
-        if entry.name != ".lock":
-            old.mkdir(parents=True, exist_ok=True)
-            os.replace(entry, old / entry.name)

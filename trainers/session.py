@@ -48,7 +48,7 @@ class TrainResult:
     history: Sequence[Mapping[str, float]] = field(repr=False)
 
     def __str__(self) -> str:
-        from .watch import summary
+        from .summary import summary
 
         return summary(self.history)
 

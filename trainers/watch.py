@@ -1,14 +1,12 @@
-"""What a person sees while it trains: a bar on a terminal, a line now and then elsewhere, a table at the end."""
+"""What a person sees while it trains: a bar on a terminal, a line now and then elsewhere."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol, TextIO
-
-from evalsuite.table import markdown
 
 SHOWN = (
     ("reward", "reward"),
@@ -16,17 +14,6 @@ SHOWN = (
     ("length", "completions/mean_length"),
     ("loss", "loss"),
     ("entropy", "entropy"),
-)
-SUMMARISED = (
-    "loss",
-    "score",
-    "reward",
-    "frac_reward_zero_std",
-    "completions/mean_length",
-    "completions/clipped_ratio",
-    "entropy",
-    "grad_norm",
-    "kl",
 )
 
 
@@ -136,26 +123,6 @@ class Silent(Lines):
 def make_watch() -> Watch:
     """A bar where stderr is a terminal, lines where it is not."""
     return Bar() if sys.stderr.isatty() else Lines()
-
-
-def summary(history: Sequence[Mapping[str, float]]) -> str:
-    """A Markdown table: means over the first and the last tenth of the steps, and evaluations at the first and last of theirs."""
-    steps = [row for row in history if "loss" in row]
-    part = max(1, len(steps) // 10)
-    rows = []
-    for name in SUMMARISED:
-        first, last = (_mean(part_of, name) for part_of in (steps[:part], steps[-part:]))
-        if first is not None and last is not None:
-            rows.append([name, f"{first:.4g}", f"{last:.4g}"])
-    for name in dict.fromkeys(key for row in history for key in row if key.startswith("eval/") and f"{key}/low" in row):
-        ends = [row for row in history if name in row]
-        rows.append([name, *(f"{r[name]:.3f} [{r[f'{name}/low']:.3f}, {r[f'{name}/high']:.3f}]" for r in (ends[0], ends[-1]))])
-    return markdown(["", "first", "last"], rows, right=("first", "last"))
-
-
-def _mean(rows: Sequence[Mapping[str, float]], name: str) -> float | None:
-    values = [row[name] for row in rows if name in row]
-    return sum(values) / len(values) if values else None
 
 
 def _text(metrics: Mapping[str, float]) -> str:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import sys
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evalsuite.cli import options
@@ -144,54 +142,15 @@ def _train(args: argparse.Namespace, recipe: Any, chosen: dict[str, Any]) -> int
         results.append(result)
         if not args.json:
             print(f"{result}\n\ncheckpoint: {result.checkpoint}")
-    over = _over_seeds([r.history for r in results], library.watch.SUMMARISED) if args.seeds > 1 else {}
+    over = library.over_seeds([r.history for r in results]) if args.seeds > 1 else {}
     if args.json:
         runs = [{"path": str(r.path), "checkpoint": str(r.checkpoint), "history": r.history} for r in results]
         print(json.dumps({"runs": runs, "over_seeds": over}))
     else:
         if over:
-            print(f"\n{_seeds_table(over, args.seeds)}\n")
+            print(f"\n{library.seeds_table(over, args.seeds)}\n")
         print(f"evaluate it: evalsuite run --model {results[-1].checkpoint} --tasks NAME", file=sys.stderr)
     return 0
-
-
-def _over_seeds(histories: Sequence[Sequence[Mapping[str, float]]], names: Sequence[str]) -> dict[str, dict[str, float | None]]:
-    """Mean over runs of the last tenth of the steps, for each of `names`, and of the last evaluations, with a 95 % t-interval.
-
-    Only what every run has; no interval (None) where the runs are all alike.
-    """
-    from evalsuite.metrics.seeds import seeds
-
-    ends = [_ends(history, names) for history in histories]
-    found = {}
-    for name in ends[0]:
-        if all(name in end for end in ends):
-            values = [end[name] for end in ends]
-            mean = seeds([0.0] * len(values), values, paired=True)  # a mean is a paired difference to 0
-            low, high = (None if math.isnan(x) else x for x in (mean.low, mean.high))
-            found[name] = {"mean": mean.value, "low": low, "high": high}
-    return found
-
-
-def _ends(history: Sequence[Mapping[str, float]], names: Sequence[str]) -> dict[str, float]:
-    """Means over the last tenth of the steps, as in the table of a run, and each evaluation's last value."""
-    steps = [row for row in history if "loss" in row]
-    last = steps[-max(1, len(steps) // 10) :]
-    ends = {}
-    for name in names:
-        if values := [row[name] for row in last if name in row]:
-            ends[name] = sum(values) / len(values)
-    return ends | {name: row[name] for row in history for name in row if name.startswith("eval/") and f"{name}/low" in row}
-
-
-def _seeds_table(over: Mapping[str, Mapping[str, float | None]], seeds: int) -> str:
-    from evalsuite.table import markdown
-
-    rows = [
-        [name, f"{of['mean']:.4g}", "" if of["low"] is None else f"[{of['low']:.4g}, {of['high']:.4g}]"]
-        for name, of in over.items()
-    ]
-    return markdown([f"last, over {seeds} seeds", "mean", "95 % interval"], rows, right=("mean", "95 % interval"))
 
 
 def _show(settings: dict[str, Any], as_json: bool) -> str:

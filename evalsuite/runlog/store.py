@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,15 @@ class RunDir:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+    def move_aside(self) -> None:
+        """Put everything that is here under `.old` beside it: `--fresh` hides the old record, it does not destroy it."""
+        old = self.path.parent / ".old" / f"{self.path.name}-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}"
+        # run.json goes last: a kill on the way leaves a directory that is still a run.
+        for entry in sorted(self.path.iterdir(), key=lambda e: e.name == "run.json"):
+            if entry.name != ".lock":
+                old.mkdir(parents=True, exist_ok=True)
+                os.replace(entry, old / entry.name)
 
     def manifest(self) -> dict[str, Any]:
         """The contents of run.json; empty where there is none yet. Raises UsageError where it is damaged."""

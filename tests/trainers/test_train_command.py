@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from evalsuite.cli import main
-from evalsuite.cli.train import _over_seeds, _seeds_table
+from evalsuite.trainers import over_seeds, seeds_table
 
 FAST = ["--set", "rollout.prompts=4,rollout.group=4", "--set", "optim.lr=1e-3"]
 TASK = "sort_letters@split=train:size=50"
@@ -92,13 +92,13 @@ def test_over_seeds_is_students_t_of_the_last_tenth() -> None:
 
     histories = [history(end) for end in (0.2, 0.3, 0.7)]
     del histories[1][-2]["rare"], histories[1][-3]["rare"]
-    over = _over_seeds(histories, ["loss", "score", "rare", "kl"])
+    over = over_seeds(histories, ["loss", "score", "rare", "kl"])
     assert list(over) == ["loss", "score", "eval/t/avg@8"]
     half = 4.302653 * math.sqrt(0.07 / 3)  # variance of .2 .3 .7 over n - 1
     for name in ("score", "eval/t/avg@8"):
         assert over[name] == pytest.approx({"mean": 0.4, "low": 0.4 - half, "high": 0.4 + half})
     assert over["loss"] == {"mean": 0.0, "low": None, "high": None}
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in _seeds_table(over, 3).splitlines()]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in seeds_table(over, 3).splitlines()]
     assert rows[0] == ["last, over 3 seeds", "mean", "95 % interval"]
     assert rows[2:] == [["loss", "0", ""], ["score", "0.4", "[-0.2572, 1.057]"], ["eval/t/avg@8", "0.4", "[-0.2572, 1.057]"]]
 
