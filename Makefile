@@ -17,6 +17,8 @@ $(INSTALLED): pyproject.toml constraints.txt
 quickstart: venv
 	$(BIN)/evalsuite demo --out results/demo
 	$(BIN)/evalsuite run --model results/demo --tasks sort_letters,arithmetic -n 8
+	@echo
+	@echo "Curves, samples and comparisons in a browser: $(BIN)/evalsuite leaderboard"
 
 test: venv
 	$(PYTEST) -m "not slow"

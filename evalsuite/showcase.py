@@ -28,6 +28,7 @@ TEST = "sort_letters"
 QUESTIONS = 64
 GROUP = 8
 REPEATS = 8
+LOOKS = 5  # evaluations on the way, for the curves; no number of the comparison depends on them
 OPTIM = {"optim.lr": 3e-4, "optim.betas": [0.9, 0.95], "optim.warmup": 5}
 SAMPLED = {**OPTIM, "rollout.prompts": QUESTIONS, "rollout.group": GROUP, "admit.refill": 0}
 IMITATED = {**OPTIM, "rollout.prompts": QUESTIONS * GROUP}
@@ -182,6 +183,10 @@ def _showcase(model: Path, steps: int, seed: int, runs: Path, output: Path, watc
             steps=steps,
             seed=seed,
             save_every=steps,
+            eval_tasks=TEST,
+            eval_every=max(1, steps // LOOKS),
+            eval_repeats=4,
+            eval_limit=100,
             output=output,
             watch=watch,
         )

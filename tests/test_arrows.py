@@ -114,6 +114,16 @@ def test_trainers_stand_on_the_library_and_below_the_command_line(path: Path) ->
             )
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "leaderboard").rglob("*.py")), ids=lambda p: str(p.relative_to(ROOT)))
+def test_the_leaderboard_reads_files_and_its_data_and_plots_know_no_page(path: Path) -> None:
+    pure = path.parent.name in ("data", "plots")
+    for name in imported(path):
+        assert not name.startswith(("leaderboard", "evalsuite.trainers", "evalsuite.cli", "evalsuite.models")), (
+            f"{path.name}: {name}"
+        )
+        assert not (pure and name.split(".")[0] == "streamlit"), f"{path.name} is no pure function: {name}"
+
+
 def test_a_task_type_is_no_dependency_but_an_import_in_a_function_is(tmp_path: Path) -> None:
     file = tmp_path / "probe.py"
     file.write_text(

@@ -19,6 +19,7 @@ COMMANDS = {
     "power": "how many questions and samples find a difference of a given size",
     "baseline": "keep a run as a small baseline that can be committed",
     "train": "train a model with a recipe: verifiers as rewards",
+    "leaderboard": "evaluations, comparisons, samples and training curves in a browser",
     "gate": "pass, fail or inconclusive: a regression gate for CI",
     "tasks": "list, show, test and pin tasks",
     "reward": "verifiers as rewards for TRL, verl and OpenRLHF: prompt data sets, and a server",

@@ -18,14 +18,20 @@ def mismatches(a: Mapping[str, Any], b: Mapping[str, Any], task: str) -> dict[st
 
     `{"sampling": "temperature 0.6 -> 1.0"}`. Empty where the two numbers mean the same.
     """
-    one, two = (dict(m["tasks"][task]["identity"]) for m in (a, b))
-    for side, manifest in ((one, a), (two, b)):
-        shots = side.pop("num_fewshot", 0)
-        side["prompt"] = {**side.get("prompt", {}), "num_fewshot": shots}
-        # A verifier that is not ours may ask the judge as well.
-        rule = side.get("verifier", {}).get("name") in _RULES
-        side["judge"] = None if rule else manifest.get("identity", {}).get("judge")
+    one, two = (identity_of(m, task) for m in (a, b))
     return {field: ", ".join(_changes(one.get(field), two.get(field))) for field in FIELDS if one.get(field) != two.get(field)}
+
+
+def identity_of(manifest: Mapping[str, Any], task: str) -> dict[str, Any]:
+    """What the numbers of a task stand for, under the names in FIELDS; empty where the manifest does not say."""
+    told = dict(manifest.get("tasks", {}).get(task, {}).get("identity") or {})
+    if not told:
+        return {}
+    # A verifier that is not ours may ask the judge as well.
+    rule = told.get("verifier", {}).get("name") in _RULES
+    told["prompt"] = {**told.get("prompt", {}), "num_fewshot": told.get("num_fewshot", 0)}
+    told["judge"] = None if rule else manifest.get("identity", {}).get("judge")
+    return {field: told.get(field) for field in FIELDS}
 
 
 def mentions(a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[str, ...]:

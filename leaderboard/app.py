@@ -1,0 +1,20 @@
+"""The app that Streamlit runs: its pages, and nothing else. `evalsuite leaderboard` starts it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from evalsuite.leaderboard.pagelist import PAGES
+
+HERE = Path(__file__).resolve().parent
+
+st.set_page_config(page_title="evalsuite", page_icon=":material/leaderboard:", layout="wide")
+page = st.navigation(
+    [
+        st.Page(HERE / "pages" / file, title=title, icon=icon, url_path=url, default=i == 0)
+        for i, (file, title, icon, url) in enumerate(PAGES)
+    ]
+)
+page.run()

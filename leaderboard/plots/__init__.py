@@ -1,0 +1,1 @@
+"""Figures from data frames, without Streamlit. `style` has the colours and the layout that all share."""

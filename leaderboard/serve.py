@@ -1,0 +1,71 @@
+"""The server: Streamlit with our app, on this machine only unless told otherwise."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+from evalsuite.errors import UsageError
+
+RESULTS = "EVALSUITE_RESULTS"  # environment variable by which the app knows the results folder: it never comes from a URL
+PORT = 8501
+NEAR = 20  # ports tried after the first one, where none was asked for
+LOCAL = ("127.0.0.1", "localhost", "::1")
+APP = Path(__file__).with_name("app.py")
+
+
+def serve(results: Path, *, host: str = "127.0.0.1", port: int | None = None, browser: bool = True) -> None:
+    """Serve `results` until interrupted; prints the address first. Without `port`, 8501 or the next free one.
+
+    Raises UsageError for an address or a port that cannot be had.
+    """
+    port = free_port(host, port)
+    os.environ[RESULTS] = str(results.resolve())
+    shown = f"[{host}]" if ":" in host else host
+    print(f"leaderboard of {results}: http://{shown}:{port}   (Ctrl-C ends it)", flush=True)
+    from streamlit.web import bootstrap
+
+    flags = options(host, port, browser)
+    bootstrap.load_config_options(flags)
+    bootstrap.run(str(APP), False, [], flags)
+
+
+def options(host: str, port: int, browser: bool) -> dict[str, Any]:
+    """Streamlit's settings. On this machine's own address, requests under another host name are refused (DNS rebinding)."""
+    settings = {
+        "server.address": host,
+        "server.port": port,
+        "server.showEmailPrompt": False,
+        "server.fileWatcherType": "none",
+        "server.allowedHosts": list(LOCAL) if host in LOCAL else None,
+        "server.maxUploadSize": 1,
+        "browser.gatherUsageStats": False,
+        "client.toolbarMode": "viewer",
+        "client.showErrorLinks": False,
+        "logger.hideWelcomeMessage": True,
+        "theme.light.primaryColor": "#0072B2",
+        "theme.dark.primaryColor": "#56B4E9",
+    }
+    if not browser:
+        settings["server.headless"] = True
+    return {name: value for name, value in settings.items() if value is not None}
+
+
+def free_port(host: str, port: int | None) -> int:
+    """`port`, or the first free one from 8501 on. Raises UsageError."""
+    for candidate in [port] if port is not None else range(PORT, PORT + NEAR):
+        try:
+            with socket.create_server((host, candidate), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
+                return candidate
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise UsageError(f"--host {host}: cannot listen there: {error.strerror or error}") from None
+    taken = (
+        f"--port {port} is in use; leave --port out for a free one"
+        if port is not None
+        else f"{NEAR} ports from {PORT} on are in use"
+    )
+    raise UsageError(taken)

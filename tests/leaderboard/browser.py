@@ -1,0 +1,104 @@
+"""A server over a results folder and a headless Chromium that looks at it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+BUSY = "[data-testid=stStatusWidget], [data-testid=stSkeleton]"
+
+
+def chromium() -> str | None:
+    """The browser on the PATH, if there is one."""
+    return next((path for name in BROWSERS if (path := shutil.which(name))), None)
+
+
+@contextlib.contextmanager
+def server(results: Path) -> Iterator[str]:
+    """The address of `evalsuite leaderboard` over `results`."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "evalsuite.cli", "leaderboard", "--results", str(results), "--no-browser"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=os.environ | {"PYTHONWARNINGS": "ignore"},
+    )
+    try:
+        assert process.stdout is not None
+        yield next(word for word in process.stdout.readline().split() if word.startswith("http"))
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+@dataclass
+class Look:
+    """One browser page: what it received since `mark()`, and what went wrong in it."""
+
+    page: Any
+    url: str
+    received: int = 0
+    wrong: list[str] = field(default_factory=list)
+
+    def mark(self) -> None:
+        """Count from here."""
+        self.received = 0
+
+    def open(self, path: str = "") -> None:
+        """Go to a page and wait until it has settled. The server may still be starting."""
+        for _ in range(40):
+            try:
+                self.page.goto(self.url + path)
+                break
+            except Exception as error:
+                if "ERR_CONNECTION_REFUSED" not in str(error):
+                    raise
+                time.sleep(0.25)
+        self.settle()
+
+    def settle(self, seconds: float = 30) -> None:
+        """Wait until the script has run and nothing new has come for a while."""
+        self.page.wait_for_selector("[data-testid=stApp]", timeout=1000 * seconds)
+        end, quiet = time.monotonic() + seconds, 0
+        before = -1
+        while time.monotonic() < end and quiet < 4:
+            self.page.wait_for_timeout(150)
+            state = self.page.get_attribute("[data-testid=stApp]", "data-test-script-state")
+            still = state in (None, "notRunning") and self.received == before
+            quiet, before = (quiet + 1 if still else 0), self.received
+
+    def texts(self, selector: str) -> list[str]:
+        """Texts of the elements."""
+        return list(self.page.locator(selector).all_inner_texts())
+
+
+@contextlib.contextmanager
+def looking(url: str, *, dark: bool = False, width: int = 1400, height: int = 1000) -> Iterator[Look]:
+    """A page in a fresh browser, with the theme that the system would ask for."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as tools:
+        browser = tools.chromium.launch(executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"])
+        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light")
+        page = context.new_page()
+        look = Look(page, url)
+
+        def frame(payload: Any) -> None:
+            look.received += len(payload)
+
+        page.on("websocket", lambda socket: socket.on("framereceived", frame))
+        page.on("pageerror", lambda error: look.wrong.append(str(error)))
+        page.on("console", lambda said: look.wrong.append(said.text) if said.type == "error" else None)
+        try:
+            yield look
+        finally:
+            browser.close()

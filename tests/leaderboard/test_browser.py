@@ -1,0 +1,64 @@
+"""The pages in a real browser: nothing goes wrong in any theme or width, what is clicked opens, and little is sent."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+pytest.importorskip("playwright")
+
+from browser import Look, chromium, looking, server
+
+from evalsuite.leaderboard.pagelist import PAGES
+
+pytestmark = pytest.mark.skipif(chromium() is None, reason="no Chromium or Chrome on the PATH (Debian: apt install chromium)")
+
+PATHS = [url for *_, url in PAGES]
+BUDGET = 1_000_000  # bytes over the websocket for one interaction
+
+
+@pytest.fixture(scope="module")
+def url(tree: Path) -> Iterator[str]:
+    with server(tree) as address:
+        yield address
+
+
+def healthy(look: Look) -> None:
+    assert not look.texts("[data-testid=stException]"), look.texts("[data-testid=stException]")
+    unexpected = [w for w in look.wrong if "favicon" not in w and "net::ERR" not in w]
+    assert not unexpected, unexpected
+
+
+def test_every_page_stands_and_little_is_sent(url: str, tmp_path: Path) -> None:
+    with looking(url) as look:
+        look.open()
+        for path in PATHS:
+            look.mark()
+            look.open(f"/{path}")
+            assert look.texts("h1") == [title for _, title, _, u in PAGES if u == path]
+            assert look.received < BUDGET, (path, look.received)
+            healthy(look)
+            if look.page.locator(".js-plotly-plot").count():
+                assert look.page.locator(".js-plotly-plot .main-svg").first.is_visible()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1400, 800])
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_every_page_in_both_themes_and_widths(url: str, dark: bool, width: int, tmp_path: Path) -> None:
+    with looking(url, dark=dark, width=width) as look:
+        for path in PATHS:
+            look.open(f"/{path}")
+            healthy(look)
+            shot = tmp_path / f"{path}.png"
+            look.page.screenshot(path=shot)
+            assert shot.stat().st_size > 10_000
+            # Nothing is wider than the window: a page that scrolls sideways is not readable.
+            assert look.page.evaluate("document.documentElement.scrollWidth") <= width
+            background = look.page.evaluate("getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor")
+            assert (background == "rgb(255, 255, 255)") is not dark
