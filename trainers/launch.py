@@ -15,6 +15,7 @@ from evalsuite.models import weights
 from evalsuite.models.base import Model
 from evalsuite.plan import Settings, confirm_unsafe_code, make_plans, prepare
 from evalsuite.progress import make_progress
+from evalsuite.rewards.datasets import check_mix
 from evalsuite.runlog import RunDir
 from evalsuite.sources import Where
 from evalsuite.words.task import Task
@@ -39,6 +40,7 @@ def train(
     settings: Mapping[str, Any] | None = None,
     steps: int = 100,
     seed: int = 0,
+    mix: Mapping[str, float] | None = None,
     eval_tasks: str | Task | Sequence[str | Task] = (),
     eval_every: int = 0,
     eval_repeats: int | None = None,
@@ -61,9 +63,10 @@ def train(
 ) -> TrainResult:
     """Train `model` on `tasks` with a recipe; the same call goes on where an earlier one stopped.
 
-    `settings` are the recipe's, by dotted name (`{"loss.k_pos": 2.0, "optim.lr": 1e-5}`); `steps` counts updates. `eval_tasks` are
-    evaluated at step 0, every `eval_every` steps and at the end. A checkpoint is written every `save_every` steps, on Ctrl-C and at
-    the end. `max_errors` is the share of a step's completions that the verifier may fail on. Results are under `output`.
+    `settings` are the recipe's, by dotted name (`{"loss.k_pos": 2.0, "optim.lr": 1e-5}`); `steps` counts updates. `mix` has a weight
+    for each task, by name, and questions are drawn in these proportions. `eval_tasks` are evaluated at step 0, every `eval_every`
+    steps and at the end. A checkpoint is written every `save_every` steps, on Ctrl-C and at the end. `max_errors` is the share of
+    a step's completions that the verifier may fail on. Results are under `output`.
 
     Raises UsageError for wrong names and settings, UnavailableError for what is missing, IncompleteError where the verifier fails
     or the gradient is not finite. Ctrl-C finishes the step, saves, and raises KeyboardInterrupt; a second one does not wait.
@@ -88,6 +91,10 @@ def train(
     tested, eval_settings = [], replace(common, limit=eval_limit, repeats=eval_repeats, seed=0)
     if wanted := _listed(eval_tasks):
         tested, _ = make_plans(wanted, eval_settings)
+    if mix:
+        check_mix(plans, mix)
+        if method.source == "demonstrations":
+            raise UsageError(f"mix: {method.name} learns from demonstrations, of which each comes equally often; leave it out")
     prepare([*plans, *tested])
     judge_model = load_model(judge, judge_args) if isinstance(judge, str) else judge
     need_judge([*plans, *tested], judge_model)
@@ -100,7 +107,7 @@ def train(
         log_with=list(setup.report_to) or None,
         kwargs_handlers=[InitProcessGroupKwargs(timeout=PATIENCE)],  # ranks wait while one of them evaluates
     )
-    what = rundir.identity(method, folder, plans, seed, steps, setup, accelerator.mixed_precision, judge_model)
+    what = rundir.identity(method, folder, plans, seed, steps, setup, accelerator.mixed_precision, judge_model, mix)
     run = RunDir(Path(output) / rundir.run_id(method, model, plans, seed, what))
     accelerator.project_configuration.set_directories(str(run.path))
     main = accelerator.is_main_process
@@ -120,7 +127,7 @@ def train(
             judge=judge_model,
             max_errors=max_errors,
         )
-        with Session(accelerator, method, plans, folder, run, setup, steps, seed, max_errors, judge_model) as session:
+        with Session(accelerator, method, plans, folder, run, setup, steps, seed, max_errors, judge_model, mix) as session:
             return session.drive(record, evals, save_every, watch or (make_watch() if main else Silent()))
     finally:
         run.unlock()

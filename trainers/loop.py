@@ -35,16 +35,18 @@ PATIENCE = 3  # updates in a row whose gradient is not finite, after which a run
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """`steps` updates; `micro_tokens` padded tokens per micro-batch; `max_errors`, the share of a batch that may be unscorable."""
+    """`steps` updates; `micro_tokens` padded tokens per micro-batch, or unpadded ones where the policy packs rows (`pack`);
+    `max_errors`, the share of a batch that may be unscorable."""
 
     steps: int
     micro_tokens: int
+    pack: bool = False
     max_errors: float = 0.05
 
 
 class Source(Protocol):
     """Where rows come from: an endless stream of groups, the same for a seed. `cursor` counts the groups taken, and is all there is to
-    save; `len` is the number of different questions, one epoch."""
+    save; `len` is one epoch, the groups within which every question comes at least once."""
 
     cursor: int
 
@@ -222,14 +224,18 @@ class Trainer:
     def _micros(self, rows: Rows, mine: Sequence[int]) -> list[Micro]:
         """This rank's micro-batches, as many as on the rank that has most: an idle one goes through the motions, as its peers
         wait for it. Their `index` counts in `rows`."""
-        micros = micro_batches(rows.rollouts, mine, self.limits.micro_tokens, self.pad, self.accelerator.device)
+        micros = self._micro_batches(rows, mine)
         if self._world == 1:
             return micros
         from accelerate.utils import gather_object
 
         most = max(gather_object([len(micros)]))
-        idle = micro_batches(rows.rollouts, [0], self.limits.micro_tokens, self.pad, self.accelerator.device)[0].idle()
+        idle = self._micro_batches(rows, [0])[0].idle()
         return [*[idle] * (most - len(micros)), *micros]
+
+    def _micro_batches(self, rows: Rows, mine: Sequence[int]) -> list[Micro]:
+        limits = self.limits
+        return micro_batches(rows.rollouts, mine, limits.micro_tokens, self.pad, self.accelerator.device, packed=limits.pack)
 
     def _synchronised(self, last: bool) -> contextlib.AbstractContextManager[Any]:
         """Gradients are exchanged once per update, with the last micro-batch."""

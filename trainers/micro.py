@@ -43,9 +43,16 @@ class Micro:
 
 
 def micro_batches(
-    rollouts: Sequence[Rollout], rows: Sequence[int], budget: int, pad: int, device: torch.device | str = "cpu"
+    rollouts: Sequence[Rollout],
+    rows: Sequence[int],
+    budget: int,
+    pad: int,
+    device: torch.device | str = "cpu",
+    *,
+    packed: bool = False,
 ) -> list[Micro]:
-    """Each of the `rows` of `rollouts` in one micro-batch of at most `budget` padded tokens (a row that is longer is alone).
+    """Each of the `rows` of `rollouts` in one micro-batch of at most `budget` tokens (a row that is longer is alone): padded ones,
+    or with `packed` only those that are there.
 
     Rows of one prompt stay together, and prompts of like length follow each other, so that little is padded. A sum over tokens
     does not depend on the split.
@@ -55,13 +62,13 @@ def micro_batches(
         groups.setdefault(rollouts[i].group, []).append(i)
     order = sorted(groups.values(), key=lambda members: max(_size(rollouts[i]) for i in members))
     batches: list[list[int]] = []
-    deep = wide = 0
+    deep = wide = count = real = 0
     for i in (i for members in order for i in members):
         prompt, response = len(rollouts[i].prompt_ids), rollouts[i].length
-        deep, wide = max(deep, prompt), max(wide, response)
-        if not batches or (len(batches[-1]) + 1) * (deep + wide) > budget:
+        deep, wide, count, real = max(deep, prompt), max(wide, response), count + 1, real + prompt + response
+        if not batches or (real if packed else count * (deep + wide)) > budget:
             batches.append([])
-            deep, wide = prompt, response
+            deep, wide, count, real = prompt, response, 1, prompt + response
         batches[-1].append(i)
     return [_padded(rollouts, members, pad, device) for members in batches]
 

@@ -28,10 +28,13 @@ class Policy(nn.Module):
     `temperature` divides the logits before anything is computed from them: the log-probabilities are those of the distribution
     that was sampled from. Where several rows of a micro-batch have the same prompt, the prompt is read once and its keys and
     values serve all of them, gradient included, if `share` and the model's cache allow it (gradient checkpointing keeps no cache).
+    With `pack` the rows of a micro-batch are one sequence without padding, each with its own copy of the prompt (`check_packing`).
     `entropy_gradient` keeps the graph of the entropy, which costs memory and is wanted only for an entropy term.
     """
 
-    def __init__(self, model: Any, temperature: float = 1.0, *, entropy_gradient: bool = False, share: bool = True) -> None:
+    def __init__(
+        self, model: Any, temperature: float = 1.0, *, entropy_gradient: bool = False, share: bool = True, pack: bool = False
+    ) -> None:
         super().__init__()
         self.model = model
         self.temperature = temperature
@@ -41,10 +44,13 @@ class Policy(nn.Module):
         self._positions = "position_ids" in accepts
         self._caches = "past_key_values" in accepts
         kinds = getattr(_innermost(model).config.get_text_config(), "layer_types", None) or ["full_attention"]
+        self._pack = pack
         self._share = share and self._caches and set(kinds) == {"full_attention"}  # a sliding window forgets the prompt
 
     def forward(self, micro: Micro) -> Scored:
         """Scored tokens of a micro-batch."""
+        if self._pack:
+            return self._packed(micro)
         if self._share and len(micro.prompt) < len(micro.parent):
             return self._shared(micro)
         width = micro.response.shape[1]
@@ -62,6 +68,23 @@ class Policy(nn.Module):
             rest, _ = self._logits(micro.response[:, :-1], mask, keep=0, use_cache=True, cache=cache)
             logits = torch.cat([logits, rest], 1)
         return self._score(logits, micro.response)
+
+    def _packed(self, micro: Micro) -> Scored:
+        """Rows end to end. Positions that begin anew keep them apart: of these transformers makes its mask, or the lengths that
+        flash attention takes (`find_packed_sequence_indices` and `prepare_fa_kwargs_from_position_ids`)."""
+        prompt, mask = micro.prompt_mask[micro.parent], micro.mask
+        read = torch.cat([prompt, mask[:, 1:]], 1)  # all but the last token, which nothing follows
+        scored = torch.cat([torch.zeros_like(prompt[:, 1:]), mask], 1)  # where the next token is one of the response
+        ids = torch.cat([micro.prompt[micro.parent], micro.response[:, :-1]], 1)
+        kept = scored[read].nonzero()[:, 0]
+        arguments: dict[str, Any] = {"input_ids": ids[read][None], "position_ids": (read.cumsum(1) - 1)[read][None]}
+        if self._caches:
+            arguments["use_cache"] = False  # with a cache transformers does not look for packed rows
+        if self._keeps:
+            arguments["logits_to_keep"] = kept
+        logits = self.model(**arguments).logits[0]
+        found = self._score(logits if self._keeps else logits[kept], micro.response[mask])
+        return Scored(*(values.new_zeros(mask.shape).masked_scatter(mask, values) for values in found))
 
     def _logits(self, ids: Tensor, mask: Tensor, *, keep: int, use_cache: bool, cache: Any = None) -> tuple[Tensor, Any]:
         """Logits (rows, kept, V) and the cache. `mask` spans what is cached and `ids`."""
@@ -87,10 +110,41 @@ class Policy(nn.Module):
         return Scored(logp, entropy)
 
 
-def load(folder: Path, *, dtype: str = "float32", lora: int = 0, gradient_checkpointing: bool = False) -> Any:
+def check_packing(model: Any) -> None:
+    """Raises UsageError unless `model` keeps packed rows apart, which is tried: a row must have no gradient to the one before it.
+
+    That takes positions as an argument, an attention that makes its mask of them, and no recurrence or convolution over the
+    sequence. Its configuration would not tell: in transformers 5.23 the masks of opt and gpt_oss do not heed positions.
+    """
+    if "position_ids" not in inspect.signature(_innermost(model).forward).parameters:
+        raise UsageError("--pack: this model takes no position_ids, which keep packed rows apart; leave it out")
+    if any(p.numel() == 0 for p in model.parameters()):
+        raise UsageError("--pack cannot be tried on weights that are split over processes from the start; leave it out")
+    read: list[Tensor] = []
+    hook = model.get_input_embeddings().register_forward_hook(lambda *call: read.append(call[-1].requires_grad_()))
+    try:
+        with torch.enable_grad():
+            rows = torch.arange(3, device=model.device)
+            output = model(
+                input_ids=torch.arange(6, device=model.device)[None], position_ids=rows.repeat(2)[None], use_cache=False
+            )
+            (gradient,) = torch.autograd.grad(output.logits[0, 3:].float().sum(), read[0])
+    finally:
+        hook.remove()
+    if (gradient[0, :3].abs() > 0).any():
+        kind = _innermost(model).config
+        raise UsageError(
+            f"--pack: {kind.model_type} with {kind._attn_implementation} attention lets packed rows see each other; leave it out"
+        )
+
+
+def load(
+    folder: Path, *, dtype: str = "float32", lora: int = 0, gradient_checkpointing: bool = False, attention: str = ""
+) -> Any:
     """The model in `folder`, to be trained whole or through LoRA adapters of rank `lora` on all linear layers.
 
-    Raises UnavailableError where it cannot be loaded, UsageError for weights without gradients (quantised ones).
+    `attention` is transformers' `attn_implementation` ("": its own choice). Raises UnavailableError where it cannot be loaded,
+    UsageError for weights without gradients (quantised ones).
     """
     from transformers import AutoModelForCausalLM
 
@@ -98,7 +152,7 @@ def load(folder: Path, *, dtype: str = "float32", lora: int = 0, gradient_checkp
 
     try:
         with no_bars():
-            model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype_name(dtype))
+            model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype_name(dtype), attn_implementation=attention or None)
     except ImportError as error:
         raise UnavailableError(f"loading {folder} needs a package that is missing: {error}") from error
     except (OSError, ValueError, KeyError, RuntimeError) as error:

@@ -35,8 +35,9 @@ def identity(
     setup: Setup,
     precision: str,
     judge: Model | None,
+    mix: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
-    """Everything that the curves depend on. The number of steps is among it only where the schedule looks ahead.
+    """Everything that the curves depend on: the number of steps only where the schedule looks ahead, the mix where there is one.
 
     `precision` is what accelerate computes in ("no", "bf16"), wherever it was configured.
     """
@@ -53,6 +54,7 @@ def identity(
         "precision": precision,
         "judge": dict(judge.identity()) if judge is not None and judged else None,
         "steps": steps if looks_ahead else None,
+        **({"mix": dict(mix)} if mix else {}),
     }
 
 

@@ -68,6 +68,7 @@ class Session:
         seed: int,
         max_errors: float,
         judge: Model | None,
+        mix: Mapping[str, float] | None = None,
     ) -> None:
         from accelerate.utils import set_seed
 
@@ -84,17 +85,18 @@ class Session:
             method.settings.rollout.temperature,
             entropy_gradient=bool(loss.entropy),
             share=not setup.gradient_checkpointing,
+            pack=setup.pack,
         )
         self.sampler = setup.sampler(module, folder, run.path.name, accelerator)
         self.judge = JudgeThread(judge) if judge is not None else None
-        self.questions = Prompts(plans, seed)
+        self.questions = Prompts(plans, seed, mix)
         vocabulary = module.get_input_embeddings().weight.shape[0]
         self.trainer = Trainer(
             method,
             policy,
             self._demonstrated(plans, seed) if method.source == "demonstrations" else self._sampled(),
             accelerator,
-            Limits(steps=steps, micro_tokens=setup.budget(vocabulary), max_errors=max_errors),
+            Limits(steps=steps, micro_tokens=setup.budget(vocabulary), pack=setup.pack, max_errors=max_errors),
             pad=self.source.tokenizer.pad_token_id or 0,
             max_tokens=max(plan.sampling.max_tokens for plan in plans),
             reference=setup.reference(module, folder, policy) if loss.kl else None,

@@ -14,12 +14,13 @@ from evalsuite.models.loading import dtype_name
 from .collect import Sampler
 from .hf_rollouts import LiveSampler
 from .journal import check_mirrors
-from .policy import Policy, load
+from .policy import Policy, check_packing, load
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
 LOGITS = 1 << 30  # entries of the logits of one micro-batch, where --micro-tokens does not say
+PACKED = 1024  # tokens of a packed sequence, where --micro-tokens does not say
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +29,7 @@ class Setup:
 
     `dtype` is that of the weights, `bf16` computes in bfloat16 over float32 weights, `lora` is the rank of adapters on all linear
     layers (0: every weight is trained), `micro_tokens` the padded tokens of a micro-batch (0: by the size of the vocabulary),
+    with `pack` those of rows that stand end to end instead; `attn_implementation` is transformers' (empty: its own choice),
     `rollouts` is hf, vllm, or vllm:URL for a server; `report_to` mirrors the scalars to tensorboard, trackio or wandb.
     """
 
@@ -36,6 +38,8 @@ class Setup:
     gradient_checkpointing: bool = False
     lora: int = 0
     micro_tokens: int = 0
+    pack: bool = False
+    attn_implementation: str = ""
     rollouts: str = "hf"
     report_to: tuple[str, ...] = ()
 
@@ -46,16 +50,27 @@ class Setup:
             raise UsageError(f"rollouts by {self.rollouts}: hf, vllm, or vllm:URL for a running server")
         if self.rollouts == "vllm" and importlib.util.find_spec("vllm") is None:
             raise UnavailableError("--rollouts vllm needs vllm: pip install 'evalsuite[vllm]', or take --rollouts hf")
-        dtype_name(self.dtype)
+        if dtype_name(self.dtype) == "float32" and "flash" in self.attn_implementation:
+            raise UsageError(f"{self.attn_implementation} computes in 16 bits: it needs weights of --dtype bfloat16")
 
     def budget(self, vocabulary: int) -> int:
-        """Padded tokens of a micro-batch."""
-        return self.micro_tokens or max(1024, LOGITS // vocabulary)
+        """Tokens of a micro-batch. Without flash attention every token of a packed sequence is compared with all of it."""
+        fits = PACKED if self.pack and "flash" not in self.attn_implementation else max(1024, LOGITS // vocabulary)
+        return self.micro_tokens or fits
 
     def module(self, folder: Path, device: Any) -> Any:
-        """The model in `folder`, ready to be trained."""
-        module = load(folder, dtype=self.dtype, lora=self.lora, gradient_checkpointing=self.gradient_checkpointing)
-        return module.to(device).train()
+        """The model in `folder`, ready to be trained. Raises UsageError where `pack` cannot work with it."""
+        module = load(
+            folder,
+            dtype=self.dtype,
+            lora=self.lora,
+            gradient_checkpointing=self.gradient_checkpointing,
+            attention=self.attn_implementation,
+        )
+        module = module.to(device).train()
+        if self.pack:
+            check_packing(module)
+        return module
 
     def sampler(self, module: Any, folder: Path, label: str, accelerator: Accelerator) -> Sampler:
         """Where completions come from. Raises UsageError where that cannot work with these processes."""
@@ -81,8 +96,8 @@ class Setup:
                     return policy(micro)
 
             return without_adapters
-        frozen = load(folder, dtype=self.dtype).to(module.device).eval().requires_grad_(False)
-        return Policy(frozen, policy.temperature)
+        frozen = load(folder, dtype=self.dtype, attention=self.attn_implementation)
+        return Policy(frozen.to(module.device).eval().requires_grad_(False), policy.temperature, pack=self.pack)
 
 
 def need_whole_weights(accelerator: Accelerator, what: str, instead: str) -> None:

@@ -248,6 +248,22 @@ def words(text: str | None) -> list[str]:
     return [word.strip() for word in (text or "").split(",") if word.strip()]
 
 
+def weights(text: str, flag: str) -> dict[str, float]:
+    """`gsm8k=3,mbpp=1`. The name is what stands before the last `=`: arguments of a task have one too."""
+    from evalsuite.errors import UsageError
+
+    weights: dict[str, float] = {}
+    for word in words(text):
+        name, _, number = word.rpartition("=")
+        if name in weights:
+            raise UsageError(f"{flag} {text}: {name} is there twice")
+        try:
+            weights[name] = float(number)
+        except ValueError:
+            raise UsageError(f"{flag} {word}: TASK=NUMBER is expected") from None
+    return weights
+
+
 def positive(text: str) -> int:
     """An argument that is a whole number from 1."""
     value = int(text)

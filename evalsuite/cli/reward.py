@@ -90,7 +90,7 @@ def _dataset(args: argparse.Namespace) -> int:
     from evalsuite.plan import make_plans
     from evalsuite.rewards.datasets import check_form, evaluated, write_dataset
 
-    out, mix = Path(args.out), _weights(args.mix, "--mix")
+    out, mix = Path(args.out), options.weights(args.mix, "--mix")
     check_form(args.format, out, args.plain)
     settings = _settings(args, num_fewshot=args.num_fewshot, prompt=args.prompt, system=args.system_instruction)
     plans, _ = make_plans(options.task_names(args), settings)
@@ -142,7 +142,7 @@ def _serve(args: argparse.Namespace) -> int:
     plans, _ = make_plans(options.task_names(args), _settings(args))
     made = Reward(
         plans,
-        weights=_weights(args.weights, "--weights"),
+        weights=options.weights(args.weights, "--weights"),
         judge=options.judge(args),
         deadline=args.deadline,
         batch_seconds=args.batch_seconds,
@@ -158,19 +158,3 @@ def _settings(args: argparse.Namespace, **changes: object) -> Settings:
     lock = Path(args.lock) if args.lock else None
     where = Where(data_dir=options.folder(args.data_dir), offline=args.offline, lock=lock)
     return Settings(limit=args.limit, where=where, include=tuple(args.include_path), **changes)  # type: ignore[arg-type]
-
-
-def _weights(text: str, flag: str) -> dict[str, float]:
-    """`gsm8k=3,mbpp=1`. The name is what stands before the last `=`: arguments of a task have one too."""
-    from evalsuite.errors import UsageError
-
-    weights: dict[str, float] = {}
-    for word in options.words(text):
-        name, _, number = word.rpartition("=")
-        if name in weights:
-            raise UsageError(f"{flag} {text}: {name} is there twice")
-        try:
-            weights[name] = float(number)
-        except ValueError:
-            raise UsageError(f"{flag} {word}: TASK=NUMBER is expected") from None
-    return weights

@@ -18,6 +18,7 @@ examples:
   evalsuite train dapo --show                                       the recipe's settings and their defaults
   evalsuite train dapo --model results/demo --tasks sort_letters@split=train --set optim.lr=3e-4 --set rollout.prompts=64
   evalsuite train vespo --model Qwen/Qwen3-0.6B --tasks gsm8k@split=train --set loss.k_pos=2 --lora 16 --bf16
+  evalsuite train grpo --model ckpt --tasks gsm8k@split=train,mbpp@split=train --mix gsm8k@split=train=3,mbpp@split=train=1
   evalsuite train grpo --model ckpt --tasks train.jsonl:math --eval-tasks math500,aime25 --eval-every 50 --seeds 3
   accelerate launch --config_file fsdp.yaml -m evalsuite.cli train grpo --model ckpt --tasks train.jsonl:math --rollouts vllm
   tensorboard --logdir results/train                                after --report-to tensorboard
@@ -35,6 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     what.add_argument(
         "--tasks", "-t", metavar="TASKS", help="as for `evalsuite run`; NAME@split=train, FILE.jsonl:VERIFIER, ..."
     )
+    what.add_argument("--mix", default="", metavar="TASK=W,...", help="draw the tasks in these proportions")
     what.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting, as loss.k_pos=2; repeatable")
     what.add_argument("--steps", type=options.positive, default=100, metavar="N", help="updates (default: %(default)s)")
     what.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the run (default: 0)")
@@ -64,6 +66,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--lora", type=options.positive, default=0, metavar="RANK", help="train adapters of this rank, not the weights"
     )
     how.add_argument("--micro-tokens", type=options.positive, default=0, metavar="N", help="padded tokens per micro-batch")
+    how.add_argument("--pack", action="store_true", help="rows of a micro-batch end to end, without padding")
+    how.add_argument("--attn-implementation", default="", metavar="NAME", help="of transformers: sdpa, flash_attention_2, ...")
     how.add_argument("--rollouts", default="hf", metavar="hf|vllm|vllm:URL", help="where completions come from (default: hf)")
     options.add_judge(parser)
     out = parser.add_argument_group("the run")
@@ -113,6 +117,7 @@ def _train(args: argparse.Namespace, recipe: Any, chosen: dict[str, Any]) -> int
             args.tasks,
             steps=args.steps,
             seed=seed,
+            mix=options.weights(args.mix, "--mix"),
             eval_tasks=args.eval_tasks or (),
             eval_every=args.eval_every,
             eval_repeats=args.eval_repeats,
@@ -135,6 +140,8 @@ def _train(args: argparse.Namespace, recipe: Any, chosen: dict[str, Any]) -> int
                 gradient_checkpointing=args.gradient_checkpointing,
                 lora=args.lora,
                 micro_tokens=args.micro_tokens,
+                pack=args.pack,
+                attn_implementation=args.attn_implementation,
                 rollouts=args.rollouts,
                 report_to=tuple(options.words(args.report_to)),
             ),

@@ -100,9 +100,7 @@ def mixed(plans: Sequence[Plan], weights: Mapping[str, float], seed: int = 0) ->
     give or take one. Fractions of rows go to the largest remainders. Raises UsageError unless every task, and nothing
     else, has a weight above 0 that gives it a row.
     """
-    if weights.keys() != {plan.name for plan in plans} or not all(0 < w < math.inf for w in weights.values()):
-        given = ", ".join(f"{name}={weight:g}" for name, weight in weights.items())
-        raise UsageError(f"mix {given}: one weight above 0 for each of {', '.join(plan.name for plan in plans)}")
+    check_mix(plans, weights)
     most = max(weights.values())  # of which the others are fractions, so that no sum is too large
     size, total = sum(len(plan.samples) for plan in plans), sum(weight / most for weight in weights.values())
     exact = [size * (weights[plan.name] / most) / total for plan in plans]
@@ -119,6 +117,13 @@ def mixed(plans: Sequence[Plan], weights: Mapping[str, float], seed: int = 0) ->
         rows += [(plan, sample) for sample in (*plan.samples * passes, *generator.sample(plan.samples, rest))]
     generator.shuffle(rows)
     return rows
+
+
+def check_mix(plans: Sequence[Plan], weights: Mapping[str, float]) -> None:
+    """Raises UsageError unless every task, and nothing else, has a finite weight above 0."""
+    if weights.keys() != {plan.name for plan in plans} or not all(0 < w < math.inf for w in weights.values()):
+        given = ", ".join(f"{name}={weight:g}" for name, weight in weights.items())
+        raise UsageError(f"mix {given}: one weight above 0 for each of {', '.join(plan.name for plan in plans)}")
 
 
 def evaluated(plans: Sequence[Plan], include: Sequence[str] = ()) -> list[str]:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from evalsuite.trainers import over_seeds, seeds_table
 
 FAST = ["--set", "rollout.prompts=4,rollout.group=4", "--set", "optim.lr=1e-3"]
 TASK = "sort_letters@split=train:size=50"
+TWO = f"{TASK},arithmetic@split=train:size=50"
 
 
 @pytest.fixture(autouse=True)
@@ -52,6 +54,12 @@ def test_a_recipe_shows_its_settings_as_they_would_be(capsys: pytest.CaptureFixt
         (["grpo", "--model", "MODEL", "--tasks", TASK, "--set", "loss.kl=0.1,loss.kl_estimator=k9"], "k3"),
         (["grpo", "--model", "MODEL", "--tasks", TASK, "--max-errors", "lots"], "a share"),
         (["grpo", "--model", "MODEL", "--tasks", TASK, "--rollouts", "sglang"], "vllm"),
+        (["grpo", "--model", "MODEL", "--tasks", TASK, "--mix", "sort_letters=1"], f"one weight above 0 for each of {TASK}"),
+        (["grpo", "--model", "MODEL", "--tasks", TWO, "--mix", f"{TASK}=1"], "arithmetic@split=train:size=50"),
+        (["grpo", "--model", "MODEL", "--tasks", TASK, "--mix", f"{TASK}=0"], "=0: one weight above 0"),
+        (["grpo", "--model", "MODEL", "--tasks", TASK, "--mix", f"{TASK}=lots"], "TASK=NUMBER is expected"),
+        (["grpo", "--model", "MODEL", "--tasks", TASK, "--mix", f"{TASK}=1,{TASK}=2"], "is there twice"),
+        (["sft", "--model", "MODEL", "--tasks", TASK, "--mix", f"{TASK}=1"], "sft learns from demonstrations"),
         (["grpo", "--model", "MODEL", "--tasks", TASK, "--report-to", "fax"], "tensorboard"),
         (["grpo", "--model", "MODEL", "--tasks", TASK, "--dtype", "int4"], "bfloat16"),
         (["grpo", "--model", "MODEL", "--tasks", "simpleqa", "--offline"], ""),
@@ -78,6 +86,19 @@ def test_seeds_are_runs_of_their_own(tiny: Path, tmp_path: Path, capsys: pytest.
     scores = [run["history"][0]["score"] for run in told["runs"]]
     assert len(told["runs"]) == 2 and told["over_seeds"]["score"]["mean"] == pytest.approx(sum(scores) / 2)
     assert any(name.startswith("eval/sort_letters/") for name in told["over_seeds"])
+
+
+def test_tasks_are_drawn_in_the_proportions_of_the_mix(tiny: Path, tmp_path: Path) -> None:
+    one, two = TWO.split(",")
+    words = ["train", "grpo", "--model", str(tiny), "--tasks", TWO, "--mix", f"{one}=3,{two}=1", *FAST, "--save-every", "2"]
+    assert main([*words, "--steps", "2", "-o", str(tmp_path)]) == 0
+    assert main([*words, "--steps", "3", "-o", str(tmp_path)]) == 0
+    (folder,) = tmp_path.iterdir()
+    assert json.loads((folder / "run.json").read_text())["identity"]["mix"] == {one: 3.0, two: 1.0}
+    samples = [json.loads(line) for line in (folder / "samples.jsonl").read_text().splitlines()][1:]
+    drawn = Counter((row["step"], row["task"]) for row in samples)
+    assert drawn == {(step, task): n * 4 for step in (1, 2, 3) for task, n in ((one, 3), (two, 1))}
+    assert len({row["id"] for row in samples if row["task"] == one}) == 9  # no question twice
 
 
 def test_over_seeds_is_students_t_of_the_last_tenth() -> None:
