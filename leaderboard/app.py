@@ -6,6 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from evalsuite.leaderboard import ui
 from evalsuite.leaderboard.pagelist import PAGES
 
 HERE = Path(__file__).resolve().parent
@@ -17,4 +18,5 @@ page = st.navigation(
         for i, (file, title, icon, url) in enumerate(PAGES)
     ]
 )
+ui.follow(ui.now())
 page.run()

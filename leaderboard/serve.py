@@ -26,8 +26,11 @@ def serve(results: Path, *, host: str = "127.0.0.1", port: int | None = None, br
     os.environ[RESULTS] = str(results.resolve())
     shown = f"[{host}]" if ":" in host else host
     print(f"leaderboard of {results}: http://{shown}:{port}   (Ctrl-C ends it)", flush=True)
+    from streamlit.runtime.pages_manager import PagesManager
     from streamlit.web import bootstrap
 
+    # Or a shared link to a page, opened before any other, would make Streamlit take the folder `pages` for its old automatic pages.
+    PagesManager.uses_pages_directory = False
     flags = options(host, port, browser)
     bootstrap.load_config_options(flags)
     bootstrap.run(str(APP), False, [], flags)

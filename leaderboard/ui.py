@@ -10,8 +10,10 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from evalsuite.errors import EvalsuiteError, UnavailableError
+from evalsuite.escape import prose
 
 from .catalog import Catalog, Stamp, read_catalog, stamp
 from .data.results import results_frame
@@ -53,6 +55,13 @@ def results() -> pd.DataFrame:
     return frame_at(str(root()), now())
 
 
+@st.fragment(run_every="5s")
+def follow(before: Stamp) -> None:
+    """Make the page anew when a run begins, ends or goes away."""
+    if now() != before:
+        st.rerun()
+
+
 def nothing(what: str, how: str) -> None:
     """An empty page: what is missing, and the command that makes some; then the script ends."""
     st.info(what)
@@ -70,9 +79,8 @@ def pick_many(
     most: int | None = None,
 ) -> list[str]:
     """Several of `options`, which are keys; `?name=key&name=key` in the URL, and kept from page to page."""
-    _from_url(
-        name, [v for v in _asked(name) if v in options] or [v for v in _kept(name) if v in options] or list(default), options
-    )
+    wanted = [v for v in _asked(name) if v in options] or [v for v in _kept(name) if v in options] or list(default)
+    _from_url(name, wanted[:most], options)
     chosen = st.multiselect(
         label, options, format_func=lambda key: labels.get(key, key), key=name, max_selections=most, placeholder="none chosen"
     )
@@ -98,9 +106,16 @@ def show_table(
     """A table and its downloads; returns the positions of the selected rows.
 
     `select` is `single-row` or `multi-row`, None for a table of which nothing can be selected. `export` is what is downloaded,
-    where that differs from what is shown. Further arguments go to `st.dataframe`. Texts are shown as texts: a data frame has no HTML.
+    where that differs from what is shown. Further arguments go to `st.dataframe`. Rows can be selected only in a table that is sent
+    whole, so such a one is to be cut to a few thousand rows; others are sent in pieces. Texts are shown as texts: a data frame has no HTML.
     """
-    more = {"hide_index": True, "alt": alt, "key": f"table-{name}", "lazy": True if len(frame) > LAZY else None, **arguments}
+    more = {
+        "hide_index": True,
+        "alt": alt,
+        "key": f"table-{name}",
+        "lazy": True if len(frame) > LAZY and select is None else None,
+        **arguments,
+    }
     if select is not None:
         more |= {"on_select": "rerun", "selection_mode": select}
     state = st.dataframe(frame, **more)
@@ -150,7 +165,7 @@ def guarded(work: Callable[[], Any]) -> Any:
     try:
         return work()
     except EvalsuiteError as error:
-        st.warning(str(error))
+        st.warning(prose(error))
         st.stop()
 
 
@@ -184,11 +199,16 @@ def _kept(name: str) -> list[str]:
 
 
 def _from_url(name: str, value: Any, options: Sequence[str]) -> None:
-    """Set a widget before it is made: at first, when the URL was changed by hand or by the back button, or when an option is gone."""
-    before = st.session_state.get(name)
+    """Set a widget before it is made: at first on a page, when the URL was changed by hand or by the back button, or when an option
+    is gone."""
+    # The widget of another page with this key is another widget: its value is still there, but this one does not take it up.
+    context = get_script_run_ctx()
+    page, before = context.page_script_hash if context else "", st.session_state.get(name)
+    moved = page != st.session_state.get(f"page-{name}")
     gone = before is not None and any(v not in options for v in (before if isinstance(before, list) else [before]))
-    if before is None or gone or _asked(name) != st.session_state.get(f"url-{name}"):
+    if before is None or gone or moved or _asked(name) != st.session_state.get(f"url-{name}"):
         st.session_state[name] = value
+    st.session_state[f"page-{name}"] = page
 
 
 def _to_url(name: str, chosen: list[str], default: list[str]) -> None:

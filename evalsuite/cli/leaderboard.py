@@ -39,6 +39,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--port", type=int, metavar="N", help="(default: 8501, or the next free one)")
     add("--no-browser", action="store_true", help="do not open a browser window")
     add("--static", metavar="OUT", help="write the pages as HTML into the folder OUT instead, and end")
+    add(
+        "--samples",
+        type=int,
+        default=5,
+        metavar="N",
+        help="with --static: the first N questions of every run and task with all their samples (default: %(default)s)",
+    )
 
 
 def main(args: argparse.Namespace) -> int:
@@ -48,8 +55,10 @@ def main(args: argparse.Namespace) -> int:
         raise UsageError(f"--results {results}: {'not a folder' if results.exists() else 'not there'}")
     if args.port is not None and not 0 < args.port < 65536:
         raise UsageError(f"--port {args.port}: 1 to 65535")
+    if args.samples < 0:
+        raise UsageError(f"--samples {args.samples}: at least 0")
     if args.static is None:
         leaderboard("serve").serve(results, host=args.host, port=args.port, browser=not args.no_browser)
         return 0
-    print(leaderboard("static").write(results, Path(args.static)))
+    print(leaderboard("static").write(results, Path(args.static), samples=args.samples))
     return 0

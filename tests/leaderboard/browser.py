@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +25,7 @@ def chromium() -> str | None:
 
 @contextlib.contextmanager
 def server(results: Path) -> Iterator[str]:
-    """The address of `evalsuite leaderboard` over `results`."""
+    """The address of `evalsuite leaderboard` over `results`, once it answers."""
     process = subprocess.Popen(
         [sys.executable, "-m", "evalsuite.cli", "leaderboard", "--results", str(results), "--no-browser"],
         stdout=subprocess.PIPE,
@@ -34,7 +35,13 @@ def server(results: Path) -> Iterator[str]:
     )
     try:
         assert process.stdout is not None
-        yield next(word for word in process.stdout.readline().split() if word.startswith("http"))
+        url = next(word for word in process.stdout.readline().split() if word.startswith("http"))
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}/_stcore/health", timeout=5):
+                break
+            time.sleep(0.1)
+        yield url
     finally:
         process.terminate()
         process.wait(timeout=20)
@@ -54,15 +61,8 @@ class Look:
         self.received = 0
 
     def open(self, path: str = "") -> None:
-        """Go to a page and wait until it has settled. The server may still be starting."""
-        for _ in range(40):
-            try:
-                self.page.goto(self.url + path)
-                break
-            except Exception as error:
-                if "ERR_CONNECTION_REFUSED" not in str(error):
-                    raise
-                time.sleep(0.25)
+        """Go to a page and wait until it has settled."""
+        self.page.goto(self.url + path)
         self.settle()
 
     def settle(self, seconds: float = 30) -> None:

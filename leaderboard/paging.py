@@ -1,0 +1,39 @@
+"""Pages of a long list. The page is in the URL (`?page=3`) and nowhere else, so that a shared link and the back button lead to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+_NAME = "page"
+
+
+def page_number(asked: Any) -> int:
+    """The page in the URL, from 1. `asked` is what is listed: where it changed, the list begins anew."""
+    before, st.session_state["listed"] = st.session_state.get("listed", asked), asked
+    if before != asked:
+        go_to_page(1)
+    return max(1, whole(st.query_params.get(_NAME), 1))
+
+
+def show_pages(pages: int, current: int) -> None:
+    """The choice of a page, where there are several; a new one is shown at once."""
+    if pages > 1:
+        chosen = st.pagination(pages, default=current, key=f"page-{current}")
+        if chosen != current:
+            go_to_page(chosen)
+            st.rerun()
+
+
+def go_to_page(page: int) -> None:
+    """Write a page to the URL."""
+    if page > 1:
+        st.query_params[_NAME] = str(page)
+    elif _NAME in st.query_params:
+        del st.query_params[_NAME]
+
+
+def whole(given: str | None, default: int = 0) -> int:
+    """A whole number of a URL; `default` for anything else."""
+    return int(given) if given is not None and given.isascii() and given.isdigit() and len(given) < 9 else default

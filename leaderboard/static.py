@@ -1,0 +1,190 @@
+"""`evalsuite leaderboard --static OUT`: the pages as a folder of HTML that needs no server.
+
+Every page is run once as it stands, and what it shows is written down; so a static page cannot say anything else than the live one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import logging
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from evalsuite import __version__
+from evalsuite.errors import EvalsuiteError, UsageError
+from evalsuite.runlog import RunDir
+from evalsuite.runlog.rollup import read_rollup
+
+from .catalog import Catalog, read_catalog
+from .markup import Markup
+from .pagelist import PAGES
+from .serve import APP, RESULTS
+
+MARK = "evalsuite-static"  # a file that says whose folder it is
+PAIRS = 20  # comparisons of two runs
+MOST = 400  # pages of single questions
+PATIENCE = 600  # seconds for one page
+
+
+@dataclass(frozen=True)
+class Target:
+    """One file to write: a page with a query."""
+
+    page: str
+    query: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    title: str = ""
+
+    @property
+    def above(self) -> dict[str, Sequence[str]]:
+        """The query of the page that links to it: a question is reached from its run and task, all else from the bare page."""
+        return {k: v for k, v in self.query.items() if k != "question"} if "question" in self.query else {}
+
+    @property
+    def file(self) -> str:
+        """Its name."""
+        if not self.query:
+            return "index.html" if self.page == PAGES[0][3] else f"{self.page}.html"
+        told = repr(sorted((k, list(v)) for k, v in self.query.items()))
+        return f"{self.page}-{hashlib.sha256(told.encode()).hexdigest()[:12]}.html"
+
+
+def write(results: Path, out: Path, *, samples: int = 5) -> str:
+    """Write all pages over `results` into `out`, with the first `samples` questions of every run and task; returns what to say.
+
+    An `out` that an earlier call made is replaced. Raises UsageError where it holds something else or cannot be written.
+    """
+    if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / MARK).exists())):
+        raise UsageError(f"--static {out}: there is something else already; name a new folder")
+    catalog = read_catalog(results)
+    targets = list(_targets(catalog, samples))
+    beside = out.with_name(f".{out.name}.{os.getpid()}")
+    shutil.rmtree(beside, ignore_errors=True)
+    try:
+        beside.mkdir(parents=True)
+        (beside / MARK).touch()
+        _plotly(beside / "plotly.min.js")
+        for name in ("style.css", "page.js"):
+            shutil.copy(Path(__file__).with_name("site") / name, beside / name)
+        with _quiet():
+            _pages(targets, results, beside)
+        shutil.rmtree(out, ignore_errors=True)
+        beside.rename(out)
+    except OSError as error:
+        raise UsageError(f"--static {out}: {error}") from None
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return (
+        f"{out / 'index.html'}: {len(targets)} pages, {len(catalog.runs)} evaluations, {len(catalog.trainings)} training runs"
+    )
+
+
+def _targets(catalog: Catalog, samples: int) -> Iterator[Target]:
+    """Every page as it opens, pairs of runs, every training run, and single questions."""
+    yield from (Target(url) for *_, url in PAGES)
+    runs = [run for run in catalog.runs.values() if run.summary and not run.during and not run.problem]
+    oldest = runs[-1:] or []
+    for run in runs[:-1][-PAIRS:]:
+        yield Target(
+            "compare", {"runs": [oldest[0].key, run.key]}, f"{catalog.labels[oldest[0].key]}, {catalog.labels[run.key]}"
+        )
+    for key in catalog.trainings:
+        yield Target("training", {"trainings": [key]}, catalog.labels[key])
+    left = MOST
+    for run in runs:
+        for task in run.tasks:
+            yield Target("samples", {"run": [run.key], "task": [task]}, f"{catalog.labels[run.key]}, {task}")
+            try:
+                ids = read_rollup(RunDir(run.path), task).ids[: min(samples, left)]
+            except EvalsuiteError:
+                continue  # the page itself says what is wrong with it
+            left -= len(ids)
+            for id in ids:
+                yield Target(
+                    "samples", {"run": [run.key], "task": [task], "question": [id]}, f"{catalog.labels[run.key]}, {task}, {id}"
+                )
+
+
+def _pages(targets: Sequence[Target], results: Path, out: Path) -> None:
+    from streamlit.runtime.media_file_manager import MediaFileManager
+    from streamlit.testing.v1 import AppTest
+
+    files = {_known(target.page, target.query): target.file for target in targets}
+    files_of = {url: file for file, _, _, url in PAGES}
+    media: dict[str, bytes] = {}
+    add = MediaFileManager.add
+
+    def recorded(self: Any, path_or_data: Any, *args: Any, **kwargs: Any) -> str:
+        url = add(self, path_or_data, *args, **kwargs)
+        if isinstance(path_or_data, bytes):
+            media[url] = path_or_data
+        return url
+
+    with mock.patch.dict(os.environ, {RESULTS: str(results)}), mock.patch.object(MediaFileManager, "add", recorded):
+        for done, target in enumerate(targets, 1):
+            app = AppTest.from_file(str(APP), default_timeout=PATIENCE)
+            app.switch_page(f"pages/{files_of[target.page]}")
+            for name, values in target.query.items():
+                app.query_params[name] = list(values)
+            app.run()
+            if app.exception:
+                raise RuntimeError(f"page {target.page} {dict(target.query)}: {app.exception[0].value}")
+            body = Markup(lambda page, query: files.get(_known(page, query)), media).block(app.main)
+            (out / target.file).write_text(_page(target, body + _more(target, targets)), encoding="utf-8")
+            media.clear()
+            if done % 10 == 0 or done == len(targets):
+                print(f"leaderboard: {done}/{len(targets)} pages", file=sys.stderr, flush=True)
+
+
+def _known(page: str, query: Mapping[str, Sequence[str]]) -> tuple[str, tuple[tuple[str, tuple[str, ...]], ...]]:
+    """A page and its query, in one form whatever their order."""
+    return page.strip("/") or PAGES[0][3], tuple(sorted((k, tuple(sorted(v))) for k, v in query.items()))
+
+
+def _more(target: Target, targets: Sequence[Target]) -> str:
+    """Links to what lies below a page: its pairs, runs, tasks and questions."""
+    below = [t for t in targets if t.page == target.page and t.above == dict(target.query) and t is not target]
+    items = "".join(f'<li><a href="{t.file}">{html.escape(t.title)}</a></li>' for t in below)
+    return f'<h2>More of this</h2><ul class="more">{items}</ul>' if items else ""
+
+
+def _page(target: Target, body: str) -> str:
+    links = "".join(
+        f'<a href="{Target(url).file}"{" class=here aria-current=page" * (url == target.page)}>{html.escape(title)}</a>'
+        for _, title, _, url in PAGES
+    )
+    title = next(t for _, t, _, url in PAGES if url == target.page)
+    what = f" · {html.escape(target.title)}" if target.title else ""
+    made = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'<meta name="color-scheme" content="light dark"><title>{html.escape(title)}{what} · evalsuite</title>'
+        f'<link rel="stylesheet" href="style.css"></head><body><nav>{links}</nav><main>{body}</main>'
+        f"<footer>evalsuite {__version__}, {made}: a copy that does not change. Filters, selections and the rest of the samples are in "
+        f'<code>evalsuite leaderboard</code>.</footer><script src="plotly.min.js"></script><script src="page.js"></script></body></html>\n'
+    )
+
+
+def _plotly(path: Path) -> None:
+    from plotly.offline import get_plotlyjs
+
+    path.write_text(get_plotlyjs(), encoding="utf-8")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without Streamlit's warnings that no browser is there."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
