@@ -19,6 +19,7 @@ from evalsuite.models.base import Model
 from evalsuite.plan import Plan, requests
 from evalsuite.progress import Progress
 from evalsuite.runlog import LogWriter, RunDir
+from evalsuite.runlog.media import Media
 from evalsuite.verifiers.base import ModelVerifier
 from evalsuite.verifiers.pool import Pool
 from evalsuite.words.completion import Completion, Request, sample_seed
@@ -79,6 +80,7 @@ class TaskState:
                     f"{run_dir.path}: the log of {plan.name} has a row that is not a sample's ({error!r})"
                 ) from None
         self.writer: LogWriter = run_dir.writer(plan.name)
+        self.media = Media(run_dir.path)
 
     def _take(self, row: Mapping[str, Any]) -> None:
         key = (row["id"], row["i"])
@@ -124,7 +126,9 @@ class TaskState:
             seed = sample_seed(self.plan.seed, self.plan.name, sample_id, index)
             row: dict[str, Any] = {"id": sample_id, "i": index, "seed": seed}
             if completion is not None:
-                row["completion"] = completion.to_dict()
+                row["completion"] = said = completion.to_dict()
+                if completion.tool_trace:  # its images lie beside the log, not in it
+                    said["tool_trace"] = self.media.of_trace(completion.tool_trace)
             if score is not None:
                 row["score"] = score.to_dict()
             rows.append(row)

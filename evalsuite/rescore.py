@@ -76,6 +76,7 @@ def rescore_run(
     for name in names:
         if name not in recorded:
             raise UsageError(f"run {run.path.name} has no task {name!r}; it has {', '.join(recorded)}")
+    run.refuse_imported()
     settings = settings_from(manifest)
     where = dataclasses.replace(
         settings.where, data_dir=data_dir or settings.where.data_dir, offline=offline or settings.where.offline

@@ -13,7 +13,7 @@ import numpy as np
 
 from evalsuite.files import write_atomically
 from evalsuite.metrics.aggregate import Aggregate, aggregate, macro
-from evalsuite.metrics.reduce import parse_metric
+from evalsuite.metrics.reduce import Metric, parse_metric
 from evalsuite.runlog import RunDir
 
 if TYPE_CHECKING:
@@ -91,14 +91,37 @@ def task_result(
     plan: Plan, cells: Mapping[tuple[str, int], Cell], pool: Pool, target: str
 ) -> tuple[TaskResult, dict[str, dict[str, Any]]]:
     """The numbers of one task, and per question what the roll-up stores: `{sample id: {metric label: value, ...}}`."""
-    repeats = plan.sampling.repeats
-    grid = [[cells.get((s.id, i)) for i in range(repeats)] for s in plan.samples]
-    values = np.array([[math.nan if c is None or c.value is None else c.value for c in row] for row in grid])
+    grid = [[cells.get((s.id, i)) for i in range(plan.sampling.repeats)] for s in plan.samples]
     metrics = [parse_metric(name) for name in plan.metrics]
-    classes = _classes(plan, grid, pool) if any(m.needs_classes for m in metrics) else None
-    clusters = [s.cluster or s.id for s in plan.samples]
+    return grid_result(
+        plan.name,
+        plan.label,
+        [(s.id, s.cluster) for s in plan.samples],
+        grid,
+        metrics=metrics,
+        classes=_classes(plan, grid, pool) if any(m.needs_classes for m in metrics) else None,
+        target=target,
+        chance=plan.task.chance,
+    )
+
+
+def grid_result(
+    name: str,
+    label: str,
+    questions: Sequence[tuple[str, str | None]],
+    grid: Sequence[Sequence[Cell | None]],
+    *,
+    metrics: Sequence[Metric],
+    classes: list[list[int]] | None = None,
+    target: str = "population",
+    chance: float | None = None,
+) -> tuple[TaskResult, dict[str, dict[str, Any]]]:
+    """The same from a grid of Q questions, each an id and a cluster, by n cells; `classes` are Q rows of n, for majority votes."""
+    repeats = len(grid[0])
+    values = np.array([[math.nan if c is None or c.value is None else c.value for c in row] for row in grid])
+    clusters = [cluster or id for id, cluster in questions]
     clustered = len(set(clusters)) < len(clusters)
-    rollup: dict[str, dict[str, Any]] = {s.id: {} for s in plan.samples}
+    rollup: dict[str, dict[str, Any]] = {id: {} for id, _ in questions}
     aggregates: dict[str, Aggregate] = {}
     for metric in metrics:
         matrix = _parts(grid, metric.part) if metric.part else values
@@ -114,12 +137,12 @@ def task_result(
             within=within,
             weights=_weights(grid, metric.weight) if metric.weight else None,
         )
-        for sample, value in zip(plan.samples, per_question):
-            rollup[sample.id][metric.label(repeats)] = None if math.isnan(value) else float(value)
-    for sample, row in zip(plan.samples, classes if classes is not None else []):
-        rollup[sample.id]["classes"] = row
+        for (id, _), value in zip(questions, per_question):
+            rollup[id][metric.label(repeats)] = None if math.isnan(value) else float(value)
+    for (id, _), row in zip(questions, classes if classes is not None else []):
+        rollup[id]["classes"] = row
     unsteady = tuple(m.label(repeats) for m in metrics if not m.solid(repeats))
-    return _summary(plan, grid, values, aggregates, unsteady), rollup
+    return _summary(name, label, grid, values, aggregates, unsteady, chance), rollup
 
 
 def suite_results(suites: Mapping[str, tuple[str, ...]], tasks: Mapping[str, TaskResult]) -> dict[str, tuple[str, Aggregate]]:
@@ -191,11 +214,13 @@ def _weights(grid: Sequence[Sequence[Cell | None]], part: str) -> np.ndarray:
 
 
 def _summary(
-    plan: Plan,
+    name: str,
+    label: str,
     grid: Sequence[Sequence[Cell | None]],
     values: np.ndarray,
     aggregates: Mapping[str, Aggregate],
     unsteady: tuple[str, ...],
+    chance: float | None,
 ) -> TaskResult:
     cells = [c for row in grid for c in row]
     total, there = len(cells), [c for c in cells if c is not None and c.value is not None]
@@ -203,10 +228,10 @@ def _summary(
     tokens = [c.tokens for c in there if c.tokens is not None]
     right, missing = float(np.nansum(values)), total - len(there)
     return TaskResult(
-        task=plan.name,
-        label=plan.label,
-        n_questions=len(plan.samples),
-        repeats=plan.sampling.repeats,
+        task=name,
+        label=label,
+        n_questions=len(grid),
+        repeats=len(grid[0]),
         metrics=aggregates,
         coverage=len(there) / total,
         no_answer=outcomes.count("no_answer") / total,
@@ -221,7 +246,7 @@ def _summary(
         judge_tokens=int(sum(c.parts.get("judge_tokens", 0) for c in there)),
         judge_cost=math.fsum(c.parts.get("judge_cost", 0) for c in there),
         first_errors=tuple(dict.fromkeys(c.note for c in cells if c is not None and c.value is None))[:3],
-        chance=plan.task.chance,
+        chance=chance,
         unsteady=unsteady,
     )
 

@@ -28,9 +28,10 @@ MAY_IMPORT = {
     "registry": {"words", "ground", "sources", "verifiers", "registry"},
     "baseline": {"words", "ground", "runlog", "baseline"},
     "comparison": {"words", "ground", "metrics", "runlog", "verifiers", "comparison", "run"},
+    "imports": {"words", "ground", "metrics", "runlog", "run", "imports"},
     "rewards": {"words", "ground", "sources", "verifiers", "models", "registry", "run", "rewards"},
 }
-ABOVE_THE_RUN = {"gate", "rewards", "cli"}  # what only the command line may import
+ABOVE_THE_RUN = {"gate", "rewards", "imports", "cli"}  # what only the command line may import
 ON_TOP = ("evalsuite.tasks", "evalsuite.trainers", "evalsuite.leaderboard", "evalsuite.attacks")
 FILES = sorted(LIBRARY.rglob("*.py"))
 

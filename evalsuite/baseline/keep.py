@@ -31,7 +31,7 @@ from evalsuite.runlog.rollup import read_rollup
 
 MAX_BYTES = 20_000_000
 
-_DROPPED_COLUMNS = ("problem", "prompt", "target", "metadata")  # bulky, and the benchmark's own
+_DROPPED_COLUMNS = ("problem", "prompt", "target", "metadata", "images", "evidence")  # bulky, and the benchmark's own
 _DROPPED_FIELDS = ("token_ids", "logprobs")
 
 

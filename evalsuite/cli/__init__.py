@@ -24,6 +24,7 @@ COMMANDS = {
     "tasks": "list, show, test and pin tasks",
     "reward": "verifiers as rewards for TRL, verl and OpenRLHF: prompt data sets, and a server",
     "export": "write a run as lm-eval, CSV or Parquet files",
+    "import": "results of lm-eval, inspect, TRL and TensorBoard as ordinary runs",
     "convert": "turn recorded completions into rows that --model replay:FILE reads",
     "demo": "train a small language model to try everything with, offline",
 }

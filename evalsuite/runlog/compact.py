@@ -9,19 +9,30 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evalsuite.runlog.evidence import evidence
+from evalsuite.runlog.media import Media
 from evalsuite.runlog.store import RunDir, slug
 
 if TYPE_CHECKING:
     from evalsuite.plan import Plan
 
 _ROWS = 5_000  # per row group
+_OF_SCORE = ("value", "outcome", "answer", "feedback", "seconds", "isolation")
+_OF_COMPLETION = (
+    "text", "reasoning", "opened", "finish_reason", "prompt_tokens", "completion_tokens",
+    "cost", "latency", "token_ids", "logprobs",
+)  # fmt: skip
 
 
 def compact(run: RunDir, plan: Plan, rollup: Mapping[str, Mapping[str, Any]]) -> None:
-    """Write `samples/<task>.parquet` and `questions/<task>.parquet`, each renamed into place when it is whole."""
-    name = f"{slug(plan.name)}.parquet"
-    _write(run.path / "samples" / name, _sample_schema(), _sample_rows(run, plan, rollup))
-    _write(run.path / "questions" / name, _question_schema(rollup), _question_rows(run, plan, rollup))
+    """Write `samples/<task>.parquet` and `questions/<task>.parquet`, each renamed into place when it is whole.
+
+    Images of prompts and traces go to `media/` (`Media`); what cannot be opened is noted in its place.
+    """
+    name, media = f"{slug(plan.name)}.parquet", Media(run.path)
+    labels = [k for k in next(iter(rollup.values()), {}) if k != "classes"]
+    write_table(run.path / "samples" / name, sample_schema(), _sample_rows(run, plan, rollup, media))
+    write_table(run.path / "questions" / name, question_schema(labels), _question_rows(run, plan, rollup, media))
 
 
 def last_rows(run: RunDir, task: str) -> Iterator[dict[str, Any]]:
@@ -34,7 +45,8 @@ def last_rows(run: RunDir, task: str) -> Iterator[dict[str, Any]]:
             yield row
 
 
-def _sample_schema() -> Any:
+def sample_schema() -> Any:
+    """The columns of `samples/<task>.parquet`. Runs of older versions lack `opened` and `trace`."""
     import pyarrow as pa
 
     return pa.schema(
@@ -64,44 +76,47 @@ def _sample_schema() -> Any:
             ("isolation", pa.string()),
             ("token_ids", pa.list_(pa.int32())),
             ("logprobs", pa.list_(pa.float32())),
+            ("opened", pa.bool_()),
+            ("trace", pa.large_string()),
         ]
     )
 
 
-def _sample_rows(run: RunDir, plan: Plan, rollup: Mapping[str, Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+def logged(row: Mapping[str, Any], media: Media | None = None) -> dict[str, Any]:
+    """The columns of a sample that are in its log row. With `media`, images that lie in the trace itself are written there."""
+    completion, score = row.get("completion", {}), row.get("score", {})
+    trace = completion.get("tool_trace")
+    return {
+        **{k: row.get(k) for k in ("id", "i", "seed")},
+        **{k: score.get(k) for k in _OF_SCORE},
+        "parts": list(score.get("parts", {}).items()),
+        **{k: completion.get(k) for k in _OF_COMPLETION},
+        "trace": _json(media.of_trace(trace) if media else trace) if trace else None,
+    }
+
+
+def _sample_rows(run: RunDir, plan: Plan, rollup: Mapping[str, Mapping[str, Any]], media: Media) -> Iterator[dict[str, Any]]:
     samples = {s.id: s for s in plan.samples}
     for row in last_rows(run, plan.name):
         sample = samples.get(row["id"])
         if sample is None or row["i"] >= plan.sampling.repeats:
             continue  # of an earlier, larger run that never got that far for every question
-        completion, score = row.get("completion", {}), row.get("score", {})
         classes = rollup[sample.id].get("classes")
         yield {
+            **logged(row, media),
             "run_id": run.path.name,
             "task": plan.name,
-            "id": sample.id,
             "digest": sample.digest(),
             "cluster": sample.cluster,
-            "i": row["i"],
-            "seed": row.get("seed"),
-            "target": json.dumps(sample.target, default=str, ensure_ascii=False),
+            "target": _json(sample.target),
             "answer_class": classes[row["i"]] if classes is not None and row["i"] < len(classes) else None,
-            "parts": list(score.get("parts", {}).items()),
-            **{k: score.get(k) for k in ("value", "outcome", "answer", "feedback", "seconds", "isolation")},
-            **{
-                k: completion.get(k)
-                for k in (
-                    "text", "reasoning", "finish_reason", "prompt_tokens", "completion_tokens",
-                    "cost", "latency", "token_ids", "logprobs",
-                )
-            },
-        }  # fmt: skip
+        }
 
 
-def _question_schema(rollup: Mapping[str, Mapping[str, Any]]) -> Any:
+def question_schema(labels: Iterable[str]) -> Any:
+    """Columns of `questions/<task>.parquet`, one more for each metric's label."""
     import pyarrow as pa
 
-    labels = [k for k in next(iter(rollup.values()), {}) if k != "classes"]
     return pa.schema(
         [
             ("run_id", pa.string()),
@@ -113,6 +128,8 @@ def _question_schema(rollup: Mapping[str, Mapping[str, Any]]) -> Any:
             ("prompt", pa.large_string()),
             ("target", pa.string()),
             ("metadata", pa.string()),
+            ("images", pa.string()),
+            ("evidence", pa.string()),
             ("n", pa.int32()),
             ("c", pa.int32()),
             ("sum", pa.float64()),
@@ -126,29 +143,15 @@ def _question_schema(rollup: Mapping[str, Mapping[str, Any]]) -> Any:
     )
 
 
-def _question_rows(run: RunDir, plan: Plan, rollup: Mapping[str, Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+def _question_rows(run: RunDir, plan: Plan, rollup: Mapping[str, Mapping[str, Any]], media: Media) -> Iterator[dict[str, Any]]:
     sums: dict[str, dict[str, float]] = {}
     for row in last_rows(run, plan.name):
         if row["i"] >= plan.sampling.repeats:
             continue
-        question = sums.setdefault(
-            row["id"], dict.fromkeys(("n", "c", "sum", "sum_sq", "no_answer", "truncated", "tok", "ntok"), 0)
-        )
-        score = row.get("score", {})
-        value = score.get("value")
-        tokens = row.get("completion", {}).get("completion_tokens")
-        if tokens is not None:
-            question["tok"] += tokens
-            question["ntok"] += 1
-        if value is not None:
-            question["n"] += 1
-            question["c"] += value == 1.0
-            question["sum"] += value
-            question["sum_sq"] += value * value
-            if score["outcome"] in ("no_answer", "truncated"):
-                question[score["outcome"]] += 1
+        count(sums.setdefault(row["id"], {}), row)
     for sample in plan.samples:
-        q = sums.get(sample.id, {})
+        q, messages = sums.get(sample.id, {}), plan.render(sample).messages
+        images, boxes = media.of_prompt(messages), evidence(sample.privileged, sample.metadata)
         yield {
             "run_id": run.path.name,
             "task": plan.name,
@@ -156,18 +159,41 @@ def _question_rows(run: RunDir, plan: Plan, rollup: Mapping[str, Mapping[str, An
             "digest": sample.digest(),
             "cluster": sample.cluster,
             "problem": sample.problem,
-            "prompt": json.dumps([[m.role, m.text] for m in plan.render(sample).messages], ensure_ascii=False),
-            "target": json.dumps(sample.target, default=str, ensure_ascii=False),
-            "metadata": json.dumps(dict(sample.metadata), default=str, ensure_ascii=False),
-            **{k: q.get(k, 0) for k in ("n", "c", "sum", "sum_sq", "no_answer", "truncated")},
-            "errors": plan.sampling.repeats - q.get("n", 0),
-            "completion_tokens": q["tok"] / q["ntok"] if q.get("ntok") else None,
+            "prompt": _json([[m.role, m.text] for m in messages]),
+            "target": _json(sample.target),
+            "metadata": _json(dict(sample.metadata)),
+            "images": _json(images) if images else None,
+            "evidence": _json(boxes) if boxes else None,
+            **counted(q, plan.sampling.repeats),
             **{k: v for k, v in rollup[sample.id].items() if k != "classes"},
         }
 
 
-def _write(path: Path, schema: Any, rows: Iterable[Mapping[str, Any]]) -> None:
-    import pyarrow as pa
+def count(question: dict[str, float], row: Mapping[str, Any]) -> None:
+    """Add a log row to the sums of its question, a dict that begins empty."""
+    score = row.get("score", {})
+    value = score.get("value")
+    tokens = row.get("completion", {}).get("completion_tokens")
+    added = {"tok": tokens or 0, "ntok": tokens is not None}
+    if value is not None:
+        added |= {"n": 1, "c": value == 1.0, "sum": value, "sum_sq": value * value}
+        if score["outcome"] in ("no_answer", "truncated"):
+            added[score["outcome"]] = 1
+    for name, more in added.items():
+        question[name] = question.get(name, 0) + more
+
+
+def counted(question: Mapping[str, float], repeats: int) -> dict[str, Any]:
+    """The columns of a question that follow from its sums, when `repeats` samples were wanted."""
+    return {
+        **{k: question.get(k, 0) for k in ("n", "c", "sum", "sum_sq", "no_answer", "truncated")},
+        "errors": repeats - question.get("n", 0),
+        "completion_tokens": question["tok"] / question["ntok"] if question.get("ntok") else None,
+    }
+
+
+def write_table(path: Path, schema: Any, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Rows to zstd Parquet, block by block, renamed into place when it is whole."""
     import pyarrow.parquet as pq
 
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -177,11 +203,22 @@ def _write(path: Path, schema: Any, rows: Iterable[Mapping[str, Any]]) -> None:
     try:
         with pq.ParquetWriter(beside, schema, compression="zstd") as writer:
             stream = iter(rows)
-            while block := [{k: _text(v) for k, v in row.items()} for row in islice(stream, _ROWS)]:
-                writer.write_table(pa.Table.from_pylist(block, schema=schema))
+            while block := list(islice(stream, _ROWS)):
+                writer.write_table(as_table(block, schema))
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def as_table(rows: Iterable[Mapping[str, Any]], schema: Any) -> Any:
+    """A pyarrow Table of rows with the columns of `schema`; what a row lacks is null."""
+    import pyarrow as pa
+
+    return pa.Table.from_pylist([{k: _text(v) for k, v in row.items()} for row in rows], schema=schema)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, default=str, ensure_ascii=False)
 
 
 def _text(value: Any) -> Any:

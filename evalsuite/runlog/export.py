@@ -19,6 +19,7 @@ _COLUMNS = (
     "run_id", "task", "id", "digest", "cluster", "i", "seed", "value", "outcome", "answer", "answer_class", "target",
     "finish_reason", "prompt_tokens", "completion_tokens", "cost", "latency", "feedback", "text",
 )  # fmt: skip
+_TOLD = ("run_id", "task", "id", "digest", "cluster", "target", "text", "token_ids", "logprobs")
 
 
 def export(run: RunDir, form: str, out: Path) -> list[Path]:
@@ -81,14 +82,17 @@ def _parquet(run: RunDir, path: Path) -> Path:
 def _lm_eval(run: RunDir, manifest: dict[str, Any], out: Path) -> list[Path]:
     """`results_<time>.json` and `samples_<task>_<time>.jsonl`: one row per question, its n answers in `resps`.
 
-    Samples without a completion are left out, and so are questions that have none.
+    Samples without a completion are left out, and so are questions that have none. The field `evalsuite` has what lm-eval's shape
+    has no place for, so that `evalsuite import` gives the same run.
     """
     stamp = manifest.get("finished", manifest["started"]).replace(":", "-").rstrip("Z")
     files = [out / f"results_{stamp}.json"]
     write_atomically(files[0], (run.path / "results.json").read_bytes())
     for task in run.tasks():
         answers: dict[str, list[dict[str, Any]]] = {}
+        samples: dict[str, list[dict[str, Any]]] = {}
         for row in sample_rows(run, task):
+            samples.setdefault(row["id"], []).append(row)
             if row["text"] is not None:
                 answers.setdefault(row["id"], []).append(row)
         lines = []
@@ -101,7 +105,7 @@ def _lm_eval(run: RunDir, manifest: dict[str, Any], out: Path) -> list[Path]:
                 encode(
                     {
                         "doc_id": number,
-                        "doc": {"id": q["id"], "problem": q["problem"], "target": target, **json.loads(q["metadata"])},
+                        "doc": {**json.loads(q["metadata"]), "id": q["id"], "problem": q["problem"], "target": target},
                         "target": target if isinstance(target, str) else json.dumps(target, ensure_ascii=False),
                         "arguments": {"gen_args_0": {"arg_0": q["prompt"]}},
                         "resps": [[r["text"] for r in rows]],
@@ -112,9 +116,19 @@ def _lm_eval(run: RunDir, manifest: dict[str, Any], out: Path) -> list[Path]:
                         "doc_hash": q["digest"],
                         "prompt_hash": hashlib.sha256(q["prompt"].encode()).hexdigest(),
                         "target_hash": hashlib.sha256(q["target"].encode()).hexdigest(),
+                        "evalsuite": {
+                            "cluster": q["cluster"],
+                            "metadata": json.loads(q["metadata"]),
+                            "samples": [_kept(r) for r in samples[q["id"]]],
+                        },
                     }
                 )
             )
         files.append(out / f"samples_{slug(task)}_{stamp}.jsonl")
         write_atomically(files[-1], b"".join(lines))
     return files
+
+
+def _kept(row: dict[str, Any]) -> dict[str, Any]:
+    """A sample without what its question or `resps` says, `text` telling whether it has one there."""
+    return {k: v for k, v in row.items() if k not in _TOLD and v is not None and v != []} | {"text": row["text"] is not None}

@@ -10,7 +10,7 @@ from evalsuite.errors import UsageError
 from evalsuite.runlog.store import RunDir, slug
 
 FIXED = (
-    "run_id", "task", "id", "digest", "cluster", "problem", "prompt", "target", "metadata",
+    "run_id", "task", "id", "digest", "cluster", "problem", "prompt", "target", "metadata", "images", "evidence",
     "n", "c", "sum", "sum_sq", "no_answer", "truncated", "errors", "completion_tokens",
 )  # fmt: skip
 _COUNTS = ("n", "c", "no_answer", "truncated", "errors")

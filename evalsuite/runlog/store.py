@@ -118,7 +118,8 @@ class RunDir:
                 yield from lines
 
     def _refuse_absent(self, task: str) -> None:
-        """Raises UsageError where this is a baseline that has completions of `task`, but not in itself."""
+        """Raises UsageError where this was imported, or is a baseline that has completions of `task`, but not in itself."""
+        self.refuse_imported()
         baseline = self.manifest().get("baseline")
         if baseline is None or task not in baseline["completions"]:
             return
@@ -129,6 +130,14 @@ class RunDir:
             else "restore its log folder"
         )
         raise UsageError(f"baseline {baseline['name']} does not hold its completions of {task!r}: {advice}")
+
+    def refuse_imported(self) -> None:
+        """Raises UsageError where this run was imported: it has tables, and no log."""
+        if imported := self.manifest().get("imported"):
+            raise UsageError(
+                f"run {self.path.name} was imported from {imported['from']}: it has no log to score again, replay, or keep as a "
+                "baseline. `evalsuite convert` makes rows of recorded texts for `evalsuite run --model replay:FILE`"
+            )
 
     def tasks(self) -> list[str]:
         """Names of the tasks in the manifest, in the order they were asked for."""

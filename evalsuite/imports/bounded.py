@@ -1,0 +1,21 @@
+"""Fields of others' records that are kept as metadata: what one can filter and slice by, and no more of it than that takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_FIELDS, _LENGTH = 40, 300
+
+
+def bounded(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Texts (cut at 300 characters), numbers and truth values of a record, the first 40 of them; nested fields are left out."""
+    kept: dict[str, Any] = {}
+    for name, value in record.items():
+        if len(kept) == _FIELDS:
+            break
+        if isinstance(value, str):
+            kept[str(name)] = value if len(value) <= _LENGTH else f"{value[: _LENGTH - 3]}..."
+        elif isinstance(value, bool | int | float):
+            kept[str(name)] = value
+    return kept
