@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections import Counter
@@ -12,7 +13,10 @@ from pathlib import Path
 from typing import Any
 
 WHERE = ("", "runs", "baselines", "train")  # folders of a results folder whose subfolders may be runs
-STAMPED = ("run.json", "results.json", "train.jsonl")  # files whose change means that there is something new to see
+STAMPED = (
+    "run.json",
+    "results.json",
+)  # files whose change means that there is something new; logs are followed by those who show them
 OBJECTS = (
     "model",
     "environment",
@@ -24,7 +28,7 @@ OBJECTS = (
 LONGEST = 24  # characters of a setting in a label
 _CHECKPOINT = re.compile(r"^step-0*(\d+)$")
 
-Stamp = tuple[tuple[str, int, int], ...]
+Stamp = str
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,16 +143,16 @@ class Catalog:
 
 
 def stamp(root: Path) -> Stamp:
-    """What tells whether anything changed: name, time and size of the files that matter. Cheap: opens nothing."""
-    found = []
+    """What tells whether anything changed: a digest of name, time and size of the files that matter. Cheap: opens none of them."""
+    found = hashlib.sha256()
     for folder in _folders(root):
         for name in STAMPED:
             try:
                 stat = (folder / name).stat()
             except OSError:
                 continue
-            found.append((str(folder / name), stat.st_mtime_ns, stat.st_size))
-    return tuple(found)
+            found.update(f"{folder}/{name}\0{stat.st_mtime_ns}\0{stat.st_size}\n".encode(errors="surrogateescape"))
+    return found.hexdigest()[:16]
 
 
 def read_catalog(root: Path) -> Catalog:

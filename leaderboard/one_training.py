@@ -70,6 +70,11 @@ def detail(catalog: Catalog, chosen: list[str], scalars: dict[str, Scalars], axi
     if read.problem:
         ui.left_out([(f"samples of {catalog.labels[key]}", read.problem)])
     steps, found = group_figures(path, version)
+    if found:
+        st.caption(
+            "A group is the samples of one question in one batch. First, how many groups have which mean reward; then, how many are all "
+            "right or all wrong, and so teach nothing where a reward is compared with its group."
+        )
     for name, fig, alt in found:
         ui.show_figure(fig, name, alt=alt)
     if not len(steps):

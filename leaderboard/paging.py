@@ -26,6 +26,13 @@ def show_pages(pages: int, current: int) -> None:
             st.rerun()
 
 
+def clicked(name: str, chosen: list[int]) -> bool:
+    """Whether the selection in a table is a new one: it is still there when the page is drawn again for another reason."""
+    before = st.session_state.get(f"clicked-{name}")
+    st.session_state[f"clicked-{name}"] = chosen
+    return bool(chosen) and chosen != before
+
+
 def go_to_page(page: int) -> None:
     """Write a page to the URL."""
     if page > 1:

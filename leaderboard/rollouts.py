@@ -12,7 +12,7 @@ from .catalog import Catalog, Stamp
 from .data import rollouts as data
 from .data.browse import SIZE, VERDICTS
 from .data.rollouts import ORDERS, Part
-from .paging import page_number, show_pages
+from .paging import clicked, page_number, show_pages
 from .transcript import show_sample, show_side_by_side
 
 _SOURCES = ("evaluations", "training")
@@ -34,8 +34,10 @@ def asked_for(catalog: Catalog) -> bool:
     """Whether samples of training are to be shown: a choice where there are both kinds."""
     if not catalog.runs or not catalog.trainings:
         return not catalog.runs
-    if st.query_params.get("run") in catalog.trainings and "of" not in st.query_params:
-        st.query_params["of"] = "training"
+    run = st.query_params.get("run")
+    if run != st.session_state.get("samples-run") and "of" not in st.query_params:  # a link led here
+        st.query_params["of"] = _SOURCES[run in catalog.trainings]
+    st.session_state["samples-run"] = run
     return ui.pick_one("Samples of", _SOURCES, name="of") == "training"
 
 
@@ -74,11 +76,12 @@ def training(catalog: Catalog, left: DeltaGenerator, right: DeltaGenerator) -> N
         alt=f"{len(shown)} of {len(found)} samples of step {step} with score, reward and advantage.",
         export=found,
         select="single-row",
+        key=f"table-rollouts-{step}-{current}",
         height=38 + 35 * min(len(shown), 12),
         column_config={c: st.column_config.NumberColumn(format="%.3g") for c in ("score", "reward", "advantage")},
     )
     show_pages(pages, current)
-    if chosen:
+    if clicked("rollouts", chosen):
         row = rows[shown.index[chosen[0]]]
         for name, column in _PLACE.items():
             st.query_params[name] = str(row[column])

@@ -28,20 +28,15 @@ def panel(when: Stamp) -> None:
         return
     st.subheader("Running" if lines["alive"].any() else "Stopped before the end")
     if lines["alive"].any():
-        refreshed(results_of(when))
+        refreshed(when)
     else:
         live_table(lines)
-
-
-def results_of(when: Stamp) -> Stamp:
-    """What of the folder's state a leaderboard shows: a step of training changes nothing in it."""
-    return tuple(s for s in when if not s[0].endswith("train.jsonl"))
 
 
 @st.fragment(run_every=REFRESH)
 def refreshed(before: Stamp) -> None:
     """The live table; when a run begins or ends, the whole page is made anew."""
-    if results_of(ui.now()) != before:
+    if ui.now() != before:
         st.rerun()
     lines = watch(str(ui.root())).frame(ui.catalog(), time.time())
     live_table(lines)

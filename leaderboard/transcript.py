@@ -32,7 +32,7 @@ _LOOK = {
 
 
 def show_question(run: Run, question: Question, sample: Mapping[str, Any] | None = None) -> None:
-    """The prompt as the model saw it, evidence boxes and the crops of `sample` drawn on its images, then the target."""
+    """The prompt as the model saw it, evidence boxes and the crops of `sample` drawn on its images."""
     crops = read_trace(sample.get("trace") or [])[1] if sample else []
     if not question.prompt and not question.problem:
         st.info("The text of the question is not kept here: a run stores it when it ends, and baselines leave it out.")
@@ -106,9 +106,7 @@ def show_classes(question: Question) -> None:
         }
         for of in sorted(groups.values(), key=len, reverse=True)
     ]
-    ui.show_table(
-        pd.DataFrame(rows), f"answers-{question.id}", alt=f"{len(rows)} different answers in {len(question.samples)} samples."
-    )
+    ui.show_table(pd.DataFrame(rows), "answers", alt=f"{len(rows)} different answers in {len(question.samples)} samples.")
 
 
 def facts(sample: Mapping[str, Any]) -> str:
@@ -141,7 +139,7 @@ def _message(run: Run, question: Question, number: int, role: str, said: str, cr
 
 
 def _message_images(run: Run, question: Question, number: int, crops: Sequence[Crop]) -> None:
-    """The images of one message with their boxes; crops themselves are with the call that made them."""
+    """The images of one message with boxes on them, these in words, and what was cropped."""
     for position, reference in enumerate(question.images):
         if reference.get("message", 0) != number:
             continue

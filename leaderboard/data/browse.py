@@ -25,7 +25,8 @@ ORDERS = ("as in the run", "hardest first", "longest first")
 FIELDS = ("prompt", "answer", "response")  # what a text is looked for in
 _VERDICT = """CASE WHEN value IS NULL THEN 'error' WHEN outcome <> 'ok' THEN outcome
  WHEN value = 1 THEN 'right' WHEN value = 0 THEN 'wrong' ELSE 'graded' END"""
-_SAID = "array_to_string(json_extract_string(prompt, '$[*][1]'), chr(10))"  # the texts of a prompt, without roles and JSON
+# The texts of a prompt, without roles and JSON.
+_SAID = "CASE WHEN json_valid(prompt) THEN array_to_string(json_extract_string(prompt, '$[*][1]'), chr(10)) ELSE prompt END"
 _SORTED = {
     "as in the run": "place NULLS LAST, id, run, i",
     "hardest first": "hardness NULLS LAST, place NULLS LAST, id, run, i",
@@ -96,13 +97,15 @@ def page(runs: Sequence[Run], task: str, wanted: Wanted, order: str = ORDERS[0],
         found = _found(db, runs, task, wanted, order)
         if not found.runs:
             return Page(pd.DataFrame(columns=list(COLUMNS)), 0, 0, found.problems)
-        total = db.execute(f"{found.sql} SELECT count(*) FROM hit", found.parameters).fetchall()[0][0] if start else 0
-        start = max(0, min(start, (total - 1) // size * size))
-        keys = db.execute(
+        sql = (
             f"{found.sql} SELECT run, id, i, verdict, value, tokens, row, (SELECT count(*) FROM hit) FROM hit {found.sorted} "
-            "LIMIT ? OFFSET ?",
-            [*found.parameters, size, start],
-        ).fetchall()
+            "LIMIT ? OFFSET ?"
+        )
+        keys = db.execute(sql, [*found.parameters, size, start]).fetchall()
+        if not keys and start:
+            total = db.execute(f"{found.sql} SELECT count(*) FROM hit", found.parameters).fetchall()[0][0]
+            start = max(0, total - 1) // size * size
+            keys = db.execute(sql, [*found.parameters, size, start]).fetchall()
         texts = _texts(db, found.sources, keys)
     rows = [
         (found.runs[run].key, id, i, verdict, value, *texts[run, row][:2], tokens, texts[run, row][2])

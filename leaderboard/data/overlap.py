@@ -24,6 +24,8 @@ def prompts(training: Training) -> frozenset[str]:
     """
     try:
         return frozenset(str(row["digest"]) for row in read_lines(training.path / "prompts.jsonl"))
+    except FileNotFoundError:
+        raise UsageError("it has no prompts.jsonl: what it was trained on is not on record") from None
     except (OSError, KeyError, UnicodeDecodeError) as error:
         raise UsageError(f"prompts.jsonl of {training.path.name} cannot be read: {error}") from None
 

@@ -62,11 +62,11 @@ def question(run: Run, task: str, id: str) -> Question | None:
     return Question(
         id=id,
         problem=row.get("problem") or "",
-        prompt=_json(row.get("prompt")) or (),
+        prompt=[m for m in _list(row.get("prompt")) if isinstance(m, list) and [type(t) for t in m] == [str, str]],
         target=_json(target),
-        metadata=_json(row.get("metadata")) or {},
-        images=_json(row.get("images")) or (),
-        evidence=_json(row.get("evidence")) or (),
+        metadata=metadata if isinstance(metadata := _json(row.get("metadata")), dict) else {},
+        images=[i for i in _list(row.get("images")) if isinstance(i, dict)],
+        evidence=[e for e in _list(row.get("evidence")) if isinstance(e, dict)],
         samples=[_sample(s) for s in sorted(samples, key=lambda s: s["i"])],
     )
 
@@ -168,7 +168,7 @@ def _log(path: Path, task: str, state: Stamp) -> pa.Table:
 
 def _sample(row: Mapping[str, Any]) -> dict[str, Any]:
     blank = dict.fromkeys(sample_schema().names)
-    return {**blank, **row, "parts": dict(row.get("parts") or ()), "trace": _json(row.get("trace")) or []}
+    return {**blank, **row, "parts": dict(row.get("parts") or ()), "trace": _list(row.get("trace"))}
 
 
 def _json(text: str | None) -> Any:
@@ -179,3 +179,9 @@ def _json(text: str | None) -> Any:
         return json.loads(text)
     except ValueError:
         return text
+
+
+def _list(text: str | None) -> list[Any]:
+    """A list in JSON; empty for anything else: a column that another program wrote may hold what it likes."""
+    found = _json(text)
+    return found if isinstance(found, list) else []

@@ -142,7 +142,7 @@ def recipes(catalog: Catalog, keys: Sequence[str], together: bool) -> dict[str, 
     groups: dict[str, list[str]] = {}
     for key in keys:
         run = catalog.trainings[key]
-        alike = _seedless(run.manifest["identity"]) if run.manifest.get("identity") else key
+        alike = key if run.seed is None else _seedless(run.manifest["identity"])  # an imported run does not say
         groups.setdefault(json.dumps([run.recipe, alike], sort_keys=True, default=str), []).append(key)
     found: dict[str, tuple[str, ...]] = {}
     for members in groups.values():

@@ -39,8 +39,8 @@ def rows_at(where: str, when: Stamp, metric: str, during: bool) -> list[board.Ro
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def ranks_at(_rows: Sequence[board.Row], column: str, cells: tuple[tuple[Any, ...], ...], files: Stamp) -> Ranks:
-    """The ranks of a column. `cells` are the runs and metrics in it, `files` the state of their results."""
+def ranks_at(_rows: Sequence[board.Row], column: str, cells: tuple[tuple[Any, ...], ...]) -> Ranks:
+    """The ranks of a column. `cells` are the runs and metrics in it, and when they ended."""
     return ranks(_rows, column)
 
 
@@ -63,7 +63,7 @@ def main() -> None:
     columns = [column for column in board.columns_of(rows) if column in shown]
     over = board.common(rows, columns)
     rows = board.ordered(rows, by, over)
-    ranked = rank(rows, by, when)
+    ranked = rank(rows, by)
     above = st.container()
     # Beside each other where there is room, else below each other.
     with st.container(horizontal=True):
@@ -97,12 +97,12 @@ def filters(when: Stamp) -> tuple[str, str, list[str], str, bool]:
     return by, metric, shown, fourth.text_input("Name contains", key="find", **kept), during
 
 
-def rank(rows: Sequence[board.Row], by: str, when: Stamp) -> Ranks:
+def rank(rows: Sequence[board.Row], by: str) -> Ranks:
     """The ranks, computed anew only where a result in the column changed."""
     cells = [row.cells[by] for row in rows if by in row.cells]
-    paths = {str(cell.run.path / "results.json") for cell in cells}
-    told = tuple((c.run.key, c.metric, c.fingerprint, c.run.status) for c in cells)
-    return ranks_at(rows, by, told, tuple(s for s in when if s[0] in paths))
+    return ranks_at(
+        rows, by, tuple((c.run.key, c.metric, c.fingerprint, c.run.status, c.run.manifest.get("finished")) for c in cells)
+    )
 
 
 def show_board(

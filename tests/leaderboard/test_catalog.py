@@ -104,7 +104,7 @@ def test_fields_of_the_wrong_kind_do_no_harm(tmp_path: Path) -> None:
 def test_nothing_there(tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "no"):
         catalog = read_catalog(folder)
-        assert not catalog.runs and not catalog.trainings and stamp(folder) == ()
+        assert not catalog.runs and not catalog.trainings and stamp(folder) == stamp(tmp_path / "never")
         assert list(results_frame(catalog).columns) == list(COLUMNS)
 
 

@@ -20,7 +20,7 @@ from evalsuite.leaderboard.catalog import Run, Training, read_catalog
 from evalsuite.leaderboard.data import rollouts
 from evalsuite.leaderboard.data.browse import ORDERS, VERDICTS, Place, Wanted, around, verdict
 from evalsuite.leaderboard.data.browse import page as browse
-from evalsuite.leaderboard.data.samples import Question, question, samples_of
+from evalsuite.leaderboard.data.samples import question, samples_of
 from evalsuite.leaderboard.data.slices import slices
 from evalsuite.models.scripted import ScriptedModel
 from evalsuite.runlog.log import encode
@@ -129,7 +129,7 @@ def test_a_log_that_is_newer_than_the_tables_counts(toy: Run, tmp_path: Path) ->
     assert [after.samples[1][k] for k in of_log] == [before.samples[1][k] for k in of_log]
     assert after.prompt == before.prompt and after.target == "1"  # the questions are those of before
     unknown = question(copy, "toy", "new")
-    assert unknown == Question("new", samples=unknown.samples) and [s["outcome"] for s in unknown.samples] == [None, "error"]  # type: ignore[union-attr]
+    assert unknown is not None and not unknown.prompt and [s["outcome"] for s in unknown.samples] == [None, "error"]
     listed = browse([copy], "toy", Wanted(verdicts=("error", "graded"))).rows
     assert list(zip(listed["id"], listed["i"], listed["verdict"], strict=True)) == [
         ("q1", 0, "graded"),
@@ -348,7 +348,7 @@ def test_the_list(page: Callable[..., Any], results: Path) -> None:
 
 def test_a_row_opens_its_sample_and_the_list_comes_back(page: Callable[..., Any], results: Path) -> None:
     app = page("samples", results, verdict=["right"])
-    app.session_state["table-samples"] = {"selection": {"rows": [1], "columns": [], "cells": []}}
+    app.session_state["table-samples-0"] = {"selection": {"rows": [1], "columns": [], "cells": []}}
     app.run()
     run = next(iter(read_catalog(results).runs))
     assert {k: app.query_params[k] for k in ("run", "question")} == {"run": run, "question": "q1"}
@@ -409,7 +409,7 @@ def test_many_runs_and_training_steps(page: Callable[..., Any], tree: Path) -> N
     training = next(iter(catalog.trainings))
     app = page("samples", tree, run=training)
     assert not app.exception and app.selectbox(key="of").value == "training" and "of the 16 samples of step 4" in texts(app)
-    app.session_state["table-rollouts-4"] = {"selection": {"rows": [2], "columns": [], "cells": []}}
+    app.session_state["table-rollouts-4-1"] = {"selection": {"rows": [2], "columns": [], "cells": []}}
     app.run()
     assert not app.exception and "reward" in texts(app) and {"question", "group", "i"} <= set(app.query_params)
     again = page("samples", tree, **app.query_params)
@@ -431,3 +431,51 @@ def test_broken_runs_are_named_and_the_others_shown(page: Callable[..., Any], br
     id = json.loads(log.read_bytes().splitlines()[1])["id"]
     live = page("samples", broken, run="runs/running", task="sort_letters", question=id)
     assert not live.exception and "is not kept here" in texts(live)
+
+
+def test_links_lead_to_their_kind_and_the_choice_stays_the_readers(page: Callable[..., Any], tree: Path) -> None:
+    catalog = read_catalog(tree)
+    run, training = next(k for k, r in catalog.runs.items() if not r.during), next(iter(catalog.trainings))
+    app = page("samples", tree, run=training)
+    assert app.selectbox(key="of").value == "training"
+    app.selectbox(key="of").select("evaluations").run()
+    assert app.selectbox(key="of").value == "evaluations" and not app.exception and "samples fit" in texts(app)
+    app.selectbox(key="of").select("training").run()
+    assert app.selectbox(key="of").value == "training" and not app.exception
+    app.query_params["run"] = run
+    del app.query_params["of"]
+    app.run()
+    assert app.selectbox(key="of").value == "evaluations" and not app.exception
+
+
+def test_columns_of_other_programs_hold_what_they_like(toy: Run, tmp_path: Path) -> None:
+    """Another program's tables: fewer columns, and JSON that is none."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    for name, rows in {
+        "samples": [{"id": "a", "i": 0, "value": 1.0, "outcome": "ok", "text": "<b>", "trace": "no json"}],
+        "questions": [
+            {
+                "id": "a",
+                "problem": "p",
+                "prompt": '[["user"], 3]',
+                "images": "{}",
+                "evidence": "[3]",
+                "metadata": "[1]",
+                "target": "5",
+            }
+        ],
+    }.items():
+        (tmp_path / name).mkdir()
+        pq.write_table(pa.Table.from_pylist(rows), tmp_path / name / "toy.parquet")
+    other = Run("runs/other", tmp_path, {}, None)
+    q = question(other, "toy", "a")
+    assert q is not None and (q.prompt, q.images, q.evidence, q.metadata, q.target) == ([], [], [], {}, 5)
+    assert q.samples[0]["trace"] == [] and q.samples[0]["answer"] is None and q.samples[0]["parts"] == {}
+    for order in ORDERS:
+        rows = browse([other, toy], "toy", Wanted(text="<B>"), order).rows
+        assert sorted(zip(rows["run"], rows["id"], strict=True)) == [("runs/other", "a"), (toy.key, "q2")]
+    assert slices(other, "toy") == {}
+    pq.write_table(pa.Table.from_pylist([{"id": "a", "prompt": "plain Text"}]), tmp_path / "questions" / "toy.parquet")
+    assert browse([other, toy], "toy", Wanted(text="plain text")).total == 1

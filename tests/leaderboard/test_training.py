@@ -173,6 +173,15 @@ def test_recipes_of_the_tree(tree: Path) -> None:
     assert [members for members in alone.values()] == [(key,) for key in keys] and len(alone) == 2
 
 
+def test_runs_without_a_seed_are_nobodys_seeds(copy: Path) -> None:
+    for name in ("one", "two"):
+        (copy / "train" / name).mkdir()
+        told = {"kind": "train", "status": "done", "recipe": {"name": "TRL"}, "identity": {"recipe": "TRL", "seed": None}}
+        (copy / "train" / name / "run.json").write_text(json.dumps(told))
+    lines = recipes(read_catalog(copy), ["train/one", "train/two"], together=True)
+    assert sorted(lines.values()) == [("train/one",), ("train/two",)]
+
+
 def test_the_table_has_only_settings_that_differ(copy: Path) -> None:
     catalog = read_catalog(copy)
     run = catalog.trainings[next(iter(catalog.trainings))]
