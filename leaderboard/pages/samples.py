@@ -194,6 +194,7 @@ def _newest(catalog: Catalog) -> str:
 def _go(place: Place | None) -> None:
     """To a sample, or to the list. A step in the browser's history is one message: what lies between two is a view as well."""
     if place is not None:
+        st.session_state["samples-run"] = place.run  # `rollouts.asked_for` looks for links from elsewhere
         st.query_params.update({"run": place.run, "question": place.id, "i": str(place.i)})
     else:
         for name in ("question", "i"):
