@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,7 @@ def name(step: int) -> str:
     return f"step-{step:06d}"
 
 
-def save(run: Path, step: int, accelerator: Accelerator, policy: Policy, tokenizer: Any, state: dict[str, Any]) -> Path:
+def save(run: Path, step: int, accelerator: Accelerator, policy: Policy, readers: Sequence[Any], state: dict[str, Any]) -> Path:
     """Write the checkpoint of `step`; it appears under its name only when it is whole. Called by every rank.
 
     `state` is this rank's own: cursor, recipe state, pending rollouts, random numbers. Checkpoints older than the one before keep
@@ -40,7 +41,7 @@ def save(run: Path, step: int, accelerator: Accelerator, policy: Policy, tokeniz
         partial.mkdir(parents=True)
     accelerator.wait_for_everyone()
     try:
-        export(partial, accelerator, policy, tokenizer)
+        export(partial, accelerator, policy, readers)
         accelerator.save_state(str(partial / TRAINER / "accelerate"))
         torch.save(state, partial / TRAINER / f"state-{accelerator.process_index}.pt")
     except (OSError, RuntimeError, SafetensorError) as error:
@@ -60,11 +61,14 @@ def save(run: Path, step: int, accelerator: Accelerator, policy: Policy, tokeniz
     return final
 
 
-def export(folder: Path, accelerator: Accelerator, policy: Policy, tokenizer: Any, merged: bool = False) -> None:
-    """The weights and the tokenizer as `from_pretrained` reads them. Of a LoRA run: the adapter, or the `merged` model."""
+def export(folder: Path, accelerator: Accelerator, policy: Policy, readers: Sequence[Any], merged: bool = False) -> None:
+    """The weights and their `readers` (tokenizer, processor) as `from_pretrained` reads them.
+
+    Of a LoRA run: the adapter, or the `merged` model.
+    """
     module = accelerator.unwrap_model(policy)
     if merged and hasattr(module.model, "merge_adapter"):
-        _export_merged(folder, accelerator, module.model, tokenizer)
+        _export_merged(folder, accelerator, module.model, readers)
         return
     weights = {n.removeprefix("model."): t for n, t in accelerator.get_state_dict(policy).items()}
     if accelerator.is_main_process:
@@ -72,10 +76,11 @@ def export(folder: Path, accelerator: Accelerator, policy: Policy, tokenizer: An
 
         with no_bars():
             module.model.save_pretrained(folder, state_dict=weights)
-            tokenizer.save_pretrained(folder)
+            for reader in readers:
+                reader.save_pretrained(folder)
 
 
-def _export_merged(folder: Path, accelerator: Accelerator, model: Any, tokenizer: Any) -> None:
+def _export_merged(folder: Path, accelerator: Accelerator, model: Any, readers: Sequence[Any]) -> None:
     """The base model with its adapters merged in for the moment of writing."""
     if accelerator.is_main_process:
         model.merge_adapter()
@@ -83,7 +88,8 @@ def _export_merged(folder: Path, accelerator: Accelerator, model: Any, tokenizer
             base = model.get_base_model()
             plain = {n.replace(".base_layer", ""): t for n, t in base.state_dict().items() if ".lora_" not in n}
             base.save_pretrained(folder, state_dict=plain)
-            tokenizer.save_pretrained(folder)
+            for reader in readers:
+                reader.save_pretrained(folder)
         finally:
             model.unmerge_adapter()
     accelerator.wait_for_everyone()

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from evalsuite import Completion, Request, Score
 from evalsuite.errors import IncompleteError, RequestError
 from evalsuite.models.base import Model
+from evalsuite.models.vision import ImagePrompt
 from evalsuite.plan import Plan
 from evalsuite.rewards._judge import JudgeThread
 from evalsuite.verifiers.base import ModelVerifier
@@ -24,7 +25,7 @@ UNTRUNCATED = {"top_p": 1.0, "top_k": 0, "min_p": 0.0}
 
 
 class Sampler(Protocol):
-    """Where completions come from: a `Model` whose weights follow the policy's, and the ids it reads.
+    """Where completions come from: a `Model` whose weights follow the policy's, and the ids and `images` it reads.
 
     `update` brings the policy's present weights to it (`export()` writes them to a folder and names it), `wake` and `sleep` frame
     a rollout batch, `expect` says how many requests are about to come; each is a no-op where nothing is to be done.
@@ -33,6 +34,8 @@ class Sampler(Protocol):
     model: Model
 
     def prompt_ids(self, request: Request) -> tuple[int, ...]: ...
+
+    def images(self, request: Request) -> ImagePrompt | None: ...
 
     def expect(self, requests: int) -> None: ...
 
@@ -74,7 +77,7 @@ class Collector:
             try:
                 async with slots:
                     completions = await self.sampler.model.generate(request)
-                prompt = self.sampler.prompt_ids(request)
+                prompt, images = self.sampler.prompt_ids(request), self.sampler.images(request)
             except RequestError as error:
                 lost = Score(None, "error", feedback=f"the request failed: {error}")
                 none = Completion(text="", token_ids=(), logprobs=())
@@ -84,7 +87,7 @@ class Collector:
             items = {i: (question.sample, completion) for i, completion in enumerate(completions)}
             scores = await self._score(question.plan, items)
             advance(len(completions))
-            return _rollouts(question, group, prompt, completions, scores)
+            return _rollouts(question, group, prompt, completions, scores, images)
 
         self.sampler.expect(min(len(questions), max(1, self.sampler.model.concurrency)))
         groups = await asyncio.gather(*(one(group, question) for group, question in questions))
@@ -98,7 +101,12 @@ class Collector:
 
 
 def _rollouts(
-    question: Question, group: int, prompt: tuple[int, ...], completions: Sequence[Completion], scores: Mapping[int, Score]
+    question: Question,
+    group: int,
+    prompt: tuple[int, ...],
+    completions: Sequence[Completion],
+    scores: Mapping[int, Score],
+    images: ImagePrompt | None = None,
 ) -> list[Rollout]:
     return [
         Rollout(
@@ -109,6 +117,7 @@ def _rollouts(
             prompt_ids=prompt,
             completion=completion,
             score=scores[i],
+            images=images,
         )
         for i, completion in enumerate(completions)
     ]

@@ -6,7 +6,7 @@ import functools
 import random
 from collections.abc import Callable, Sequence
 
-from evalsuite import Completion, Score
+from evalsuite import Completion, Request, Score
 from evalsuite.errors import UsageError
 from evalsuite.models.loading import Checkpoint
 from evalsuite.plan import Plan
@@ -64,11 +64,15 @@ class Demonstrated:
         tokenizer = self._source.tokenizer
         text = demo.text if self._chat else demo.gap + demo.text  # a chat template ends where the answer begins
         ids, end = tokenizer(text, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id
-        prompt = self._sampler.prompt_ids(self._plans[demo.task].request(demo.sample, [0]))
+        prompt = self._sampler.prompt_ids(self._request(demo))
         return prompt, (*ids, end) if end is not None else tuple(ids)
+
+    def _request(self, demo: Demo) -> Request:
+        return self._plans[demo.task].request(demo.sample, [0])
 
     def _rollout(self, group: int, demo: Demo) -> Rollout:
         prompt, tokens = self._tokens(demo)
+        images = self._sampler.images(self._request(demo))
         return Rollout(
             task=demo.task,
             sample=demo.sample,
@@ -77,4 +81,5 @@ class Demonstrated:
             prompt_ids=prompt,
             completion=Completion(text=demo.text, finish_reason="stop", token_ids=tokens, completion_tokens=len(tokens)),
             score=Score(1.0),
+            images=images,
         )

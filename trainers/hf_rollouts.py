@@ -9,6 +9,7 @@ from typing import Any
 
 from evalsuite import Request
 from evalsuite.models.hf import HFModel
+from evalsuite.models.vision import ImagePrompt
 
 
 class LiveSampler:
@@ -22,6 +23,10 @@ class LiveSampler:
     def prompt_ids(self, request: Request) -> tuple[int, ...]:
         """The ids that the model reads for this request."""
         return self.model.prompt_ids(request)
+
+    def images(self, request: Request) -> ImagePrompt | None:
+        """The prompt with its images, where it has any."""
+        return self.model.image_prompt(request)
 
     def expect(self, requests: int) -> None:
         """A rollout batch is batched the same way every time, so that the same run gives the same bits."""

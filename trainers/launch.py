@@ -13,6 +13,7 @@ from evalsuite.evaluate import need_judge
 from evalsuite.models import load as load_model
 from evalsuite.models import weights
 from evalsuite.models.base import Model
+from evalsuite.models.loading import Checkpoint
 from evalsuite.plan import Settings, confirm_unsafe_code, make_plans, prepare
 from evalsuite.progress import make_progress
 from evalsuite.rewards.datasets import check_mix
@@ -77,7 +78,7 @@ def train(
     setup.check()
     if confirm_run_unsafe_code:
         confirm_unsafe_code()
-    from accelerate import Accelerator, InitProcessGroupKwargs
+    from accelerate import Accelerator, DistributedDataParallelKwargs, InitProcessGroupKwargs
     from accelerate.state import AcceleratorState
 
     from evalsuite.registry.recipes import load_recipe
@@ -105,7 +106,10 @@ def train(
     accelerator = Accelerator(
         mixed_precision="bf16" if setup.bf16 else None,
         log_with=list(setup.report_to) or None,
-        kwargs_handlers=[InitProcessGroupKwargs(timeout=PATIENCE)],  # ranks wait while one of them evaluates
+        kwargs_handlers=[
+            InitProcessGroupKwargs(timeout=PATIENCE),  # ranks wait while one of them evaluates
+            DistributedDataParallelKwargs(find_unused_parameters=Checkpoint(folder=folder).image_text),  # text needs no eyes
+        ],
     )
     what = rundir.identity(method, folder, plans, seed, steps, setup, accelerator.mixed_precision, judge_model, mix)
     run = RunDir(Path(output) / rundir.run_id(method, model, plans, seed, what))

@@ -74,7 +74,7 @@ class Trainer:
     ) -> None:
         """`reference(micro)` scores with the model that the KL term holds on to; `max_tokens` is the longest response there can be."""
         self.recipe, self.source, self.limits, self.accelerator = recipe, source, limits, accelerator
-        self.pad, self.max_tokens, self.reference = pad, max_tokens, reference
+        self.pad, self.max_tokens, self.reference, self.shared = pad, max_tokens, reference, policy.shares
         s = recipe.settings.optim
         trained = [p for p in policy.parameters() if p.requires_grad]
         optimizer = torch.optim.AdamW(trained, lr=s.lr, betas=s.betas, eps=s.eps, weight_decay=s.weight_decay)
@@ -235,7 +235,8 @@ class Trainer:
 
     def _micro_batches(self, rows: Rows, mine: Sequence[int]) -> list[Micro]:
         limits = self.limits
-        return micro_batches(rows.rollouts, mine, limits.micro_tokens, self.pad, self.accelerator.device, packed=limits.pack)
+        how = {"packed": limits.pack, "shared": self.shared}
+        return micro_batches(rows.rollouts, mine, limits.micro_tokens, self.pad, self.accelerator.device, **how)
 
     def _synchronised(self, last: bool) -> contextlib.AbstractContextManager[Any]:
         """Gradients are exchanged once per update, with the last micro-batch."""

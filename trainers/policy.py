@@ -10,6 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from evalsuite.errors import UnavailableError, UsageError
+from evalsuite.models.vision import Vision
+
+from .sight import NOTHING, Seen, as_text, see
 
 if TYPE_CHECKING:
     from .micro import Micro
@@ -23,49 +26,69 @@ class Scored(NamedTuple):
 
 
 class Policy(nn.Module):
-    """A causal language model with `forward(micro) -> Scored`.
+    """A causal language model or image-text model with `forward(micro) -> Scored`.
 
     `temperature` divides the logits before anything is computed from them: the log-probabilities are those of the distribution
     that was sampled from. Where several rows of a micro-batch have the same prompt, the prompt is read once and its keys and
     values serve all of them, gradient included, if `share` and the model's cache allow it (gradient checkpointing keeps no cache).
-    With `pack` the rows of a micro-batch are one sequence without padding, each with its own copy of the prompt (`check_packing`).
+    With `pack` the rows of a micro-batch are one sequence without padding, each with its own copy of the prompt (`check_packing`);
+    rows with images are not packed. `vision` prepares their images, micro-batch by micro-batch.
     `entropy_gradient` keeps the graph of the entropy, which costs memory and is wanted only for an entropy term.
     """
 
     def __init__(
-        self, model: Any, temperature: float = 1.0, *, entropy_gradient: bool = False, share: bool = True, pack: bool = False
+        self,
+        model: Any,
+        temperature: float = 1.0,
+        *,
+        entropy_gradient: bool = False,
+        share: bool = True,
+        pack: bool = False,
+        vision: Vision | None = None,
     ) -> None:
         super().__init__()
         self.model = model
         self.temperature = temperature
         self.entropy_gradient = entropy_gradient
+        self.vision = vision
         accepts = inspect.signature(_innermost(model).forward).parameters
         self._keeps = "logits_to_keep" in accepts
         self._positions = "position_ids" in accepts
         self._caches = "past_key_values" in accepts
         kinds = getattr(_innermost(model).config.get_text_config(), "layer_types", None) or ["full_attention"]
         self._pack = pack
-        self._share = share and self._caches and set(kinds) == {"full_attention"}  # a sliding window forgets the prompt
+        # A sliding window forgets the prompt; where token types make the mask, a part of a row cannot be masked alone.
+        masked_by_type = vision is not None and "token_type_ids" in accepts
+        self.shares = share and self._caches and set(kinds) == {"full_attention"} and not masked_by_type
 
     def forward(self, micro: Micro) -> Scored:
         """Scored tokens of a micro-batch."""
-        if self._pack:
+        if self._pack and not micro.images:
             return self._packed(micro)
-        if self._share and len(micro.prompt) < len(micro.parent):
-            return self._shared(micro)
+        seen = self._seen(micro)
+        if self.shares and len(micro.prompt) < len(micro.parent):
+            return self._shared(micro, seen)
         width = micro.response.shape[1]
         ids = torch.cat([micro.prompt[micro.parent], micro.response], 1)
         mask = torch.cat([micro.prompt_mask[micro.parent], micro.mask], 1)
-        logits = self._logits(ids, mask, keep=width + 1, use_cache=False)[0][:, -width - 1 : -1]
-        return self._score(logits, micro.response)
+        with as_text(_innermost(self.model), ids, width if seen.extra else 0) as announced:
+            logits, _ = self._logits(announced, mask, keep=width + 1, use_cache=False, seen=seen.continued(width))
+        return self._score(logits[:, -width - 1 : -1], micro.response)
 
-    def _shared(self, micro: Micro) -> Scored:
-        first, cache = self._logits(micro.prompt, micro.prompt_mask, keep=1, use_cache=True)
+    def _seen(self, micro: Micro) -> Seen:
+        if not micro.images or self.vision is None:
+            return NOTHING
+        return see(_innermost(self.model), self.vision, micro.prompt, micro.prompt_mask, micro.images)
+
+    def _shared(self, micro: Micro, seen: Seen) -> Scored:
+        first, cache = self._logits(micro.prompt, micro.prompt_mask, keep=1, use_cache=True, seen=seen)
         logits = first[micro.parent][:, -1:]
         if micro.response.shape[1] > 1:
             cache.batch_select_indices(micro.parent)
             mask = torch.cat([micro.prompt_mask[micro.parent], micro.mask[:, :-1]], 1)
-            rest, _ = self._logits(micro.response[:, :-1], mask, keep=0, use_cache=True, cache=cache)
+            rest, _ = self._logits(
+                micro.response[:, :-1], mask, keep=0, use_cache=True, cache=cache, seen=seen.after(micro.parent)
+            )
             logits = torch.cat([logits, rest], 1)
         return self._score(logits, micro.response)
 
@@ -86,11 +109,14 @@ class Policy(nn.Module):
         found = self._score(logits if self._keeps else logits[kept], micro.response[mask])
         return Scored(*(values.new_zeros(mask.shape).masked_scatter(mask, values) for values in found))
 
-    def _logits(self, ids: Tensor, mask: Tensor, *, keep: int, use_cache: bool, cache: Any = None) -> tuple[Tensor, Any]:
+    def _logits(
+        self, ids: Tensor, mask: Tensor, *, keep: int, use_cache: bool, seen: Seen, cache: Any = None
+    ) -> tuple[Tensor, Any]:
         """Logits (rows, kept, V) and the cache. `mask` spans what is cached and `ids`."""
-        arguments: dict[str, Any] = {"input_ids": ids, "attention_mask": mask.long()}
+        arguments: dict[str, Any] = {"input_ids": ids, "attention_mask": mask.long(), **seen.extra}
         if self._positions:
-            arguments["position_ids"] = (mask.long().cumsum(-1) - 1).clamp(min=0)[:, -ids.shape[1] :]
+            positions = (mask.long().cumsum(-1) - 1).clamp(min=0)[:, -ids.shape[1] :]
+            arguments["position_ids"] = seen.placed(positions)
         if self._caches:
             arguments |= {"use_cache": use_cache, "past_key_values": cache}
         if self._keeps:
@@ -146,13 +172,12 @@ def load(
     `attention` is transformers' `attn_implementation` ("": its own choice). Raises UnavailableError where it cannot be loaded,
     UsageError for weights without gradients (quantised ones).
     """
-    from transformers import AutoModelForCausalLM
-
-    from evalsuite.models.loading import dtype_name, no_bars
+    from evalsuite.models.loading import Checkpoint, dtype_name, no_bars
 
     try:
         with no_bars():
-            model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype_name(dtype), attn_implementation=attention or None)
+            kind = Checkpoint(folder=folder).auto_class
+            model = kind.from_pretrained(folder, dtype=dtype_name(dtype), attn_implementation=attention or None)
     except ImportError as error:
         raise UnavailableError(f"loading {folder} needs a package that is missing: {error}") from error
     except (OSError, ValueError, KeyError, RuntimeError) as error:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from evalsuite import Completion, Sample, Score
+from evalsuite.models.vision import ImagePrompt
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -18,7 +19,8 @@ class Rollout:
     """One completion of one prompt, token in, token out: nothing is decoded and encoded again on the way to the loss.
 
     `group` numbers the prompt within the rollout batch, `index` the sample within its group. `prompt_ids` and
-    `completion.token_ids` are what the model read and wrote; `completion.logprobs` are the sampler's.
+    `completion.token_ids` are what the model read and wrote; `completion.logprobs` are the sampler's. `images` is the prompt with
+    its images, where it has any, as sources: pixels are made for a micro-batch and forgotten after it.
     """
 
     task: str
@@ -28,6 +30,7 @@ class Rollout:
     prompt_ids: tuple[int, ...]
     completion: Completion
     score: Score
+    images: ImagePrompt | None = None
 
     @property
     def length(self) -> int:

@@ -14,7 +14,7 @@ from evalsuite.files import write_atomically
 from evalsuite.manifest import now
 from evalsuite.models import weights
 from evalsuite.models.base import Model
-from evalsuite.models.loading import dtype_name
+from evalsuite.models.loading import Checkpoint, dtype_name
 from evalsuite.plan import Plan
 from evalsuite.runlog import RunDir, slug
 from evalsuite.verifiers.base import ModelVerifier
@@ -43,6 +43,7 @@ def identity(
     """
     judged = any(isinstance(plan.task.verifier, ModelVerifier) for plan in plans)
     looks_ahead = recipe.settings.optim.schedule != "constant"
+    vision = Checkpoint(folder=folder).vision
     return {
         "recipe": recipe.name,
         "settings": recipe.effective(),
@@ -55,6 +56,7 @@ def identity(
         "judge": dict(judge.identity()) if judge is not None and judged else None,
         "steps": steps if looks_ahead else None,
         **({"mix": dict(mix)} if mix else {}),
+        **({"processor": vision.digest()} if vision is not None else {}),
     }
 
 

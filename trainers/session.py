@@ -86,6 +86,7 @@ class Session:
             entropy_gradient=bool(loss.entropy),
             share=not setup.gradient_checkpointing,
             pack=setup.pack,
+            vision=self.source.vision,
         )
         self.sampler = setup.sampler(module, folder, run.path.name, accelerator)
         self.judge = JudgeThread(judge) if judge is not None else None
@@ -182,7 +183,7 @@ class Session:
         step = self.trainer.step
         if self.saved != step:
             checkpoint.save(
-                self.run.path, step, self.accelerator, self.trainer.policy, self.source.tokenizer, self.trainer.state()
+                self.run.path, step, self.accelerator, self.trainer.policy, self.source.readers, self.trainer.state()
             )
             self.saved = step
 
@@ -244,7 +245,7 @@ class Session:
     def _export(self) -> Path:
         """The present weights, for a sampler in another process or engine."""
         folder = self.run.path / "rollout-weights"
-        checkpoint.export(folder, self.accelerator, self.trainer.policy, self.source.tokenizer, merged=True)
+        checkpoint.export(folder, self.accelerator, self.trainer.policy, self.source.readers, merged=True)
         return folder
 
 

@@ -97,7 +97,8 @@ class Setup:
 
             return without_adapters
         frozen = load(folder, dtype=self.dtype, attention=self.attn_implementation)
-        return Policy(frozen.to(module.device).eval().requires_grad_(False), policy.temperature, pack=self.pack)
+        frozen = frozen.to(module.device).eval().requires_grad_(False)
+        return Policy(frozen, policy.temperature, pack=self.pack, vision=policy.vision)
 
 
 def need_whole_weights(accelerator: Accelerator, what: str, instead: str) -> None:

@@ -75,6 +75,9 @@ class EngineSampler(ABC):
         """The token ids that the engine reads for this request."""
         return self.model.prompt_ids(request)
 
+    def images(self, request: Request) -> None:  # noqa: B027 - as `expect`
+        """None: the engine's model refuses prompts with images."""
+
     def expect(self, requests: int) -> None:  # noqa: B027 - not abstract: nothing is to be done
         """The engine batches by itself."""
 

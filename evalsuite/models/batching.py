@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from evalsuite.errors import EvalsuiteError, RequestError, UnavailableError
+from evalsuite.models.vision import ImagePrompt
 
 LINGER = 0.004  # seconds without a new request after which waiting ones are taken
 LONGEST_LINGER = 0.25
@@ -37,12 +38,13 @@ class Ticket:
 class Row:
     """One row of a batch: token ids of the prompt (rows of one request share the list), and the room it needs after it.
 
-    Whoever works it off sets `finished`.
+    `images` is there where the prompt has any. Whoever works it off sets `finished`.
     """
 
     prompt: list[int]
     ticket: Ticket
     room: int
+    images: ImagePrompt | None = None
     finished: bool = field(default=False, init=False)
 
 
@@ -69,13 +71,15 @@ class Worker(Protocol):
 def take(waiting: list[Row], budget: Budget) -> list[Row]:
     """Remove and return the next batch: rows of the first row's kind, while they fit the budget; always at least one.
 
+    Rows with images and rows without are two kinds: a processor's batch has images in all its rows.
+
     Sorted so that rows of like length and room come together, longest first, which shows early whether memory suffices,
     and rows of one request side by side, so that they share a prefill.
     """
     turn: dict[int, int] = {}  # of each request, in the order of their coming: the same requests make the same batches
     for row in waiting:
         turn.setdefault(id(row.prompt), len(turn))
-    waiting.sort(key=lambda r: (type(r).__name__, r.room, len(r.prompt), turn[id(r.prompt)]), reverse=True)
+    waiting.sort(key=lambda r: (_kind(r), r.room, len(r.prompt), turn[id(r.prompt)]), reverse=True)
     first = waiting[0]
     batch: list[Row] = []
     longest = room = prompts = 0
@@ -83,7 +87,7 @@ def take(waiting: list[Row], budget: Budget) -> list[Row]:
         new = not batch or row.prompt is not batch[-1].prompt
         longest, room = max(longest, len(row.prompt)), max(room, row.room)
         if batch and (
-            type(row) is not type(first)
+            _kind(row) != _kind(first)
             or len(batch) >= budget.rows
             or (len(batch) + 1) * (longest + room) > budget.tokens
             or (prompts + new) * longest > budget.prefill
@@ -251,6 +255,10 @@ def _settle(tickets: Iterable[Ticket], how: Callable[[Ticket], object]) -> None:
     for loop, mine in by_loop.items():
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
             loop.call_soon_threadsafe(settle, mine)
+
+
+def _kind(row: Row) -> tuple[str, bool]:
+    return type(row).__name__, row.images is not None
 
 
 def _cost(batch: Sequence[Row]) -> int:

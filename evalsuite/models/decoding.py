@@ -1,15 +1,17 @@
-"""The decode loop over a transformers causal LM: shared prefill, per-row ends, finished rows dropped."""
+"""The decode loop over a transformers model, with images or without: shared prefill, per-row ends, finished rows dropped."""
 
 from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from evalsuite.errors import UnavailableError
 from evalsuite.models.batching import Row
 from evalsuite.models.sampler import Knobs, Noise, next_tokens, not_finite
+from evalsuite.models.vision import ImagePrompt, Vision, rope_index, rope_positions
 from evalsuite.words.completion import Sampling
 
 if TYPE_CHECKING:
@@ -54,14 +56,16 @@ class Scoring(Row):
 class Decoder:
     """A loaded model on its device, as the engine drives it. Not for two threads at once."""
 
-    def __init__(self, model: Any, ends: frozenset[int], pad: int) -> None:
-        """`ends` are the ids that end a sample; `pad` fills the left of shorter prompts."""
-        self.model, self.ends, self.pad = model, ends, pad
+    def __init__(self, model: Any, ends: frozenset[int], pad: int, vision: Vision | None = None) -> None:
+        """`ends` are the ids that end a sample; `pad` fills the left of shorter prompts; `vision` prepares images."""
+        self.model, self.ends, self.pad, self.vision = model, ends, pad, vision
         self.device = model.get_input_embeddings().weight.device
-        accepts = inspect.signature(model.forward).parameters
-        self._cached = "past_key_values" in accepts
-        self._positions = "position_ids" in accepts
-        self._keep = "logits_to_keep" in accepts
+        self._accepts = inspect.signature(model.forward).parameters
+        self._cached = "past_key_values" in self._accepts
+        self._positions = "position_ids" in self._accepts
+        self._keep = "logits_to_keep" in self._accepts
+        # Without positions, models with multimodal rotary embeddings go on from those of whoever called them last.
+        self._stateful = rope_index(model) is not None
 
     def run(self, rows: list[Any], done: Callable[[Sequence[Row]], None], halted: Callable[[], bool]) -> None:
         """Work off a batch of one kind of row; `done(rows)` as some are finished, early return once `halted()`."""
@@ -79,12 +83,16 @@ class Decoder:
         started = time.perf_counter()
         for row in rows:
             row.restart()
-        prompts, parents = _distinct(rows)
-        ids, mask = self._padded(prompts)
-        logits, cache = self._prefill(ids, mask)
+        firsts, parents = _distinct(rows)
+        batch = self._batch([row.prompt for row in firsts], [row.images for row in firsts])
+        logits, cache = self._prefill(batch)
+        if cache is None and batch.extra:
+            raise UnavailableError(
+                f"{type(self.model).__name__} keeps no cache that rows can be dropped from, which images need"
+            )
         last = max(len(row.prompt) + row.room for row in rows) - 1
-        state = _State(ids if cache is None else None, mask, cache, last)
-        if len(prompts) < len(rows):
+        state = _State(batch.ids if cache is None else None, batch.mask, cache, last, batch.shift)
+        if len(firsts) < len(rows):
             logits = state.select(logits, torch.tensor(parents, device=self.device))
         logprobs = any(row.wanted for row in rows)
         knobs = Knobs.of([row.sampling for row in rows], logits.device)
@@ -128,9 +136,9 @@ class Decoder:
             logits = self._step(state, tokens)
             step += 1
 
-    def _prefill(self, ids: torch.Tensor, mask: torch.Tensor | None) -> tuple[torch.Tensor, Any]:
+    def _prefill(self, batch: _Batch) -> tuple[torch.Tensor, Any]:
         """Logits (prompts, vocabulary) of the next token and the cache, None for a model that keeps none we can handle."""
-        output = self._forward(ids, mask, None, mask.cumsum(-1).sub(1).clamp(min=0) if mask is not None else None, 1)
+        output = self._forward(batch.ids, batch.mask, None, batch.positions, 1, extra=batch.extra)
         cache = getattr(output, "past_key_values", None)
         return output.logits[:, -1], cache if hasattr(cache, "reorder_cache") else None
 
@@ -139,19 +147,21 @@ class Decoder:
         new = tokens.to(self.device)[:, None]
         state.append(new)
         if state.ids is not None:  # no cache: read everything again
-            return self._prefill(state.ids, state.mask)[0]
+            return self._prefill(_Batch.of(state.ids, state.mask))[0]
         # Finished rows run on until they are dropped, and would leave a table of positions.
         positions = (state.mask.sum(-1, keepdim=True) - 1).clamp(max=state.last) if state.mask is not None else None
+        if positions is not None and state.shift is not None:
+            positions = positions + state.shift
         return self._forward(new, state.mask, state.cache, positions, 1).logits[:, -1]
 
     def _score(self, rows: list[Scoring], done: Callable[[Sequence[Row]], None]) -> None:
         import torch
 
-        ids, mask = self._padded([row.prompt + row.target for row in rows])
+        batch = self._batch([row.prompt + row.target for row in rows], [row.images for row in rows])
         width = max(len(row.target) for row in rows)
-        positions = mask.cumsum(-1).sub(1).clamp(min=0) if mask is not None else None
-        logits = self._forward(ids, mask, None, positions, width + 1, cached=False).logits[:, -width - 1 : -1].float()
-        target = ids[:, -width:].to(logits.device)
+        output = self._forward(batch.ids, batch.mask, None, batch.positions, width + 1, cached=False, extra=batch.extra)
+        logits = output.logits[:, -width - 1 : -1].float()
+        target = batch.ids[:, -width:].to(logits.device)
         inside = torch.tensor([[i >= width - len(r.target) for i in range(width)] for r in rows], device=logits.device)
         chosen = logits.log_softmax(-1).gather(-1, target[..., None])[..., 0].double().masked_fill(~inside, 0.0)
         if bool(chosen.isnan().any()):
@@ -170,8 +180,9 @@ class Decoder:
         positions: torch.Tensor | None,
         keep: int,
         cached: bool = True,
+        extra: Mapping[str, torch.Tensor] | None = None,
     ) -> Any:
-        arguments: dict[str, Any] = {"input_ids": ids, "attention_mask": mask}
+        arguments: dict[str, Any] = {"input_ids": ids, "attention_mask": mask, **(extra or {})}
         if self._cached:
             arguments |= {"use_cache": cached, "past_key_values": cache}
         if self._positions and positions is not None:
@@ -180,6 +191,16 @@ class Decoder:
             arguments["logits_to_keep"] = keep
         return self.model(**arguments)
 
+    def _batch(self, sequences: Sequence[Sequence[int]], images: Sequence[ImagePrompt | None]) -> _Batch:
+        """The sequences left-padded, with what their images add: all of them have some, or none."""
+        prompts = [(ids, prompt) for ids, prompt in zip(sequences, images, strict=True) if prompt is not None]
+        if not prompts or self.vision is None:
+            return _Batch.of(*self._padded(sequences))
+        inputs = self.vision.inputs(prompts, self.device)
+        batch = _Batch.of(inputs.ids, inputs.mask)._replace(extra=inputs.taken(self._accepts, self.model.dtype))
+        rope = rope_positions(self.model, inputs)
+        return batch if rope is None else batch._replace(positions=rope[0], shift=rope[1])
+
     def _padded(self, prompts: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Left-padded ids (prompts, longest) and the mask, None where nothing is padded (which is faster)."""
         import torch
@@ -187,20 +208,36 @@ class Decoder:
         longest = max(map(len, prompts))
         padded = [[self.pad] * (longest - len(p)) + list(p) for p in prompts]
         ids = torch.tensor(padded, dtype=torch.long, device=self.device)
-        if all(len(p) == longest for p in prompts):
+        if all(len(p) == longest for p in prompts) and not self._stateful:
             return ids, None
         lengths = torch.tensor([len(p) for p in prompts], device=self.device)
         return ids, (torch.arange(longest, device=self.device) >= longest - lengths[:, None]).long()
 
 
+class _Batch(NamedTuple):
+    """What a prefill reads. `shift` (axes, rows, 1) is added to rotary positions after the prompt."""
+
+    ids: torch.Tensor
+    mask: torch.Tensor | None
+    positions: torch.Tensor | None
+    extra: Mapping[str, torch.Tensor]
+    shift: torch.Tensor | None
+
+    @classmethod
+    def of(cls, ids: torch.Tensor, mask: torch.Tensor | None) -> _Batch:
+        return cls(ids, mask, mask.cumsum(-1).sub(1).clamp(min=0) if mask is not None else None, {}, None)
+
+
 @dataclass(eq=False, slots=True)
 class _State:
-    """What a running batch carries from step to step: the cache, else all ids; the mask; the last position a row may need."""
+    """What a running batch carries from step to step: the cache, else all ids; the mask; the last position a row may need;
+    the shift of its rotary positions, if any."""
 
     ids: torch.Tensor | None
     mask: torch.Tensor | None
     cache: Any
     last: int
+    shift: torch.Tensor | None
 
     def select(self, rows: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
         """Make row i what row index[i] was (repeats and drops rows alike); returns `rows` selected the same way."""
@@ -208,6 +245,7 @@ class _State:
             self.cache.reorder_cache(index)
         self.ids = self.ids[index] if self.ids is not None else None
         self.mask = self.mask[index] if self.mask is not None else None
+        self.shift = self.shift[:, index] if self.shift is not None else None
         return rows[index.to(rows.device)]
 
     def append(self, new: torch.Tensor) -> None:
@@ -220,12 +258,12 @@ class _State:
             self.mask = torch.cat([self.mask, torch.ones_like(new)], -1)
 
 
-def _distinct(rows: Sequence[Row]) -> tuple[list[list[int]], list[int]]:
-    """The prompts, those of one request once, and for each row which of them is its own."""
+def _distinct(rows: Sequence[Row]) -> tuple[list[Row], list[int]]:
+    """A row for each prompt, those of one request once, and for each row the number of its prompt."""
     seen: dict[int, int] = {}
-    prompts: list[list[int]] = []
+    firsts: list[Row] = []
     for row in rows:
         if id(row.prompt) not in seen:
-            seen[id(row.prompt)] = len(prompts)
-            prompts.append(row.prompt)
-    return prompts, [seen[id(row.prompt)] for row in rows]
+            seen[id(row.prompt)] = len(firsts)
+            firsts.append(row)
+    return firsts, [seen[id(row.prompt)] for row in rows]

@@ -1,4 +1,4 @@
-"""`hf`: text models through transformers, in this process, with our own micro-batcher and decode loop."""
+"""`hf`: models of transformers, in this process, with our own micro-batcher and decode loop."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import asyncio
 import importlib.util
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from evalsuite.errors import RequestError, UnavailableError, UsageError
 from evalsuite.models import chat as chats
@@ -18,13 +19,16 @@ from evalsuite.models.batching import Engine, Row, Ticket
 from evalsuite.models.decoding import Generation, Scoring
 from evalsuite.models.loading import Checkpoint, dtype_name
 from evalsuite.models.stopping import StopWatch, find
+from evalsuite.models.vision import ImagePrompt, Vision
 from evalsuite.words.completion import Completion, Request, Sampling
 from evalsuite.words.sample import Sample
 from evalsuite.words.task import Task
 
+T = TypeVar("T")
+
 
 class HFModel:
-    """A causal LM of transformers: a checkpoint folder, a LoRA adapter's folder, or a hub id.
+    """A causal LM or image-text model of transformers: a checkpoint folder, a LoRA adapter's folder, or a hub id.
 
     The weights are loaded at the first request, in an engine thread; name, identity and tokenizer need none. All requests
     wait in one queue, from which one thread per replica takes length-sorted batches: `batch_size` rows, or, with `auto`,
@@ -34,7 +38,10 @@ class HFModel:
     policy's at the temperature used. `token_ids` include the end token; `text` has all special tokens but end, padding
     and begin, and ends before a stop string.
 
-    `chat`: prompts through the chat template, by default where the tokenizer has one. `max_length` is the context in
+    An image-text model reads images where they stand in a prompt, through its processor, which runs over a batch at a time;
+    rows with images and rows without are batched apart.
+
+    `chat`: prompts through the chat template, by default where there is one. `max_length` is the context in
     tokens, by default the model's. `adapter` is a LoRA folder or hub id over `target`. `device_map` goes to transformers
     and excludes `replicas`, which are one copy per GPU (on the CPU: threads over the same weights).
 
@@ -98,7 +105,7 @@ class HFModel:
         chat: bool | str = "auto",
         label: str = "live",
     ) -> HFModel:
-        """A model over `module`, a causal LM that someone else holds and may be training: nothing is loaded or copied.
+        """A model over `module`, a causal LM or image-text model that someone else holds and may be training: nothing is loaded or copied.
 
         Each answer comes from the weights as they are then. Tokenizer, configuration and generation configuration come
         from `folder`, which needs no weights. Of a peft model the adapted base is used. Answering puts `module` into
@@ -123,6 +130,7 @@ class HFModel:
     ) -> None:
         self.name, self._checkpoint, self._chat, self._max_length, self._label = name, checkpoint, chat, max_length, label
         self._pieces: dict[int, str] = {}
+        self._opener = ThreadPoolExecutor(1, "images")
         # The engine must not hold this object, or the finalizer would wait for it for ever.
         self._engine = Engine(checkpoint.worker, checkpoint.replicas)
         self._finalizer = weakref.finalize(self, self._engine.stop)
@@ -132,21 +140,25 @@ class HFModel:
         self._engine.expect(requests)
 
     def prompt_ids(self, request: Request) -> tuple[int, ...]:
-        """The token ids that `generate` gives to the model. Raises RequestError for images and for a prompt without tokens."""
+        """The token ids that `generate` gives to the model, image tokens among them. Raises RequestError as `generate` does."""
         return tuple(self._prompt(request)[1])
+
+    def image_prompt(self, request: Request) -> ImagePrompt | None:
+        """The rendered prompt with its images; None without any. Raises RequestError as `generate` does."""
+        return self._prompt(request)[2] if chats.images_of(request) else None
 
     async def generate(self, request: Request) -> list[Completion]:
         """`request.n` completions in the order of `request.seeds`.
 
         `max_tokens` is clipped to the room that the context leaves. Raises RequestError for a prompt that fills the
-        context, for one without tokens, for images and for a request that does not fit into memory alone; UsageError for
-        sampling settings that this backend does not have, before anything is loaded; UnavailableError when the engine
+        context, for one without tokens, for images that are broken or that the model cannot read, and for a request that
+        does not fit into memory alone; UsageError for sampling settings that this backend does not have, before anything is loaded; UnavailableError when the engine
         failed.
         """
         if request.sampling.extra:
             known = ", ".join(f.name for f in fields(Sampling) if f.name not in ("extra", "repeats"))
             raise UsageError(f"the hf backend knows no setting {', '.join(request.sampling.extra)}; it knows {known}")
-        rendered, prompt = self._prompt(request)
+        rendered, prompt, images = await self._aside(self._prompt, request)
         room = min(request.sampling.max_tokens, self._room(prompt, 1))
         ticket = Ticket()
         # Greedy samples are equal: one row stands for all.
@@ -156,6 +168,7 @@ class HFModel:
                 prompt=prompt,
                 ticket=ticket,
                 room=room,
+                images=images,
                 sampling=request.sampling,
                 seed=seed,
                 watch=self._watch(rendered),
@@ -172,19 +185,24 @@ class HFModel:
 
         Context and continuation are tokenised in one piece. Raises RequestError where they do not fit the context.
         """
-        rendered = chats.render(self._tokenizer, request, self._uses_chat)
+        rendered = self._rendered(request)
         ticket = Ticket()
         rows = []
         for continuation in continuations:
-            head, tail = chats.encode_pair(self._tokenizer, rendered.text, continuation, rendered.chat)
+            if rendered.images:
+                head, tail, images = await self._aside(self._image_pair, request, rendered, continuation)
+            else:
+                head, tail = chats.encode_pair(self._tokenizer, rendered.text, continuation, rendered.chat)
+                images = None
             self._room(head, len(tail))
-            rows.append(Scoring(prompt=head, ticket=ticket, room=len(tail), target=tail))
+            rows.append(Scoring(prompt=head, ticket=ticket, room=len(tail), target=tail, images=images))
         if rows:
             await self._answer(rows, ticket)
         return [(row.total, len(row.target), row.greedy) for row in rows]
 
     def identity(self) -> Mapping[str, Any]:
-        """Digests of weights, adapter, tokenizer and chat template; number format; context; whether chat prompts are used."""
+        """Digests of weights, adapter, tokenizer, chat template and processor (of an image-text model); number format; context;
+        whether chat prompts are used."""
         checkpoint = self._checkpoint
         dtype = checkpoint.dtype if checkpoint.dtype != "auto" else weights.saved_dtype(checkpoint.folder) or "auto"
         return {
@@ -195,6 +213,7 @@ class HFModel:
             "chat": self._uses_chat,
             "context": self._context,
             **chats.digest(self._tokenizer),
+            **({"processor": self._vision.digest()} if self._vision is not None else {}),
         }
 
     def environment(self) -> Mapping[str, Any]:
@@ -227,9 +246,13 @@ class HFModel:
     def _tokenizer(self) -> Any:
         return self._checkpoint.tokenizer
 
+    @property
+    def _vision(self) -> Vision | None:
+        return self._checkpoint.vision
+
     @cached_property
     def _uses_chat(self) -> bool:
-        return chats.uses_chat(self._tokenizer, self._chat)
+        return chats.uses_chat(self._vision.processor if self._vision is not None else self._tokenizer, self._chat)
 
     @cached_property
     def _context(self) -> int | None:
@@ -238,12 +261,32 @@ class HFModel:
             raise UsageError(f"max_length={asked}: {self.name} has a table of {own} positions; leave max_length out")
         return asked or own
 
-    def _prompt(self, request: Request) -> tuple[chats.Rendered, list[int]]:
-        rendered = chats.render(self._tokenizer, request, self._uses_chat)
-        prompt = chats.encode(self._tokenizer, rendered.text, rendered.chat)
+    def _rendered(self, request: Request) -> chats.Rendered:
+        return chats.render(self._tokenizer, request, self._uses_chat, self._vision.processor if self._vision else None)
+
+    def _prompt(self, request: Request) -> tuple[chats.Rendered, list[int], ImagePrompt | None]:
+        rendered, images = self._rendered(request), None
+        if rendered.images and self._vision is not None:
+            images, ids = self._vision.prepare(ImagePrompt(rendered.text, rendered.images))
+            prompt = list(ids)
+        else:
+            prompt = chats.encode(self._tokenizer, rendered.text, rendered.chat)
         if not prompt:
             raise RequestError("the prompt has no tokens, and the tokenizer no begin token")
-        return rendered, prompt
+        return rendered, prompt, images
+
+    async def _aside(self, work: Callable[..., T], request: Request, *more: Any) -> T:
+        """`work(request, *more)`, in a thread where images are to be opened. There is one, so that requests keep their order."""
+        if not chats.images_of(request):
+            return work(request, *more)
+        return await asyncio.get_running_loop().run_in_executor(self._opener, work, request, *more)
+
+    def _image_pair(self, _: Request, rendered: chats.Rendered, continuation: str) -> tuple[list[int], list[int], ImagePrompt]:
+        """Token ids of context and continuation, and the whole as a prompt with images."""
+        vision, images = self._vision, rendered.images
+        assert vision is not None  # or the images had not been rendered
+        head, tail = chats.pair(lambda text: list(vision.prepare(ImagePrompt(text, images))[1]), rendered.text, continuation)
+        return head, tail, vision.prepare(ImagePrompt(rendered.text + continuation, images))[0]
 
     async def _answer(self, rows: Sequence[Row], ticket: Ticket) -> None:
         if self._checkpoint.live is not None:

@@ -15,6 +15,7 @@ from evalsuite.errors import EvalsuiteError, UnavailableError, UsageError
 from evalsuite.models.batching import Budget
 from evalsuite.models.decoding import Decoder
 from evalsuite.models.stopping import Decode
+from evalsuite.models.vision import Vision
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedTokenizerBase
@@ -56,15 +57,63 @@ class Checkpoint:
             ) from error
 
     @cached_property
+    def vision(self) -> Vision | None:
+        """The processor of an image-text model; None for a text model, and for a folder without processor files.
+
+        One that cannot be loaded is done without where transformers has the model as a text model too. Else raises
+        UnavailableError where one of its packages is missing (torchvision, for some), UsageError where its files are broken.
+        """
+        from transformers import AutoProcessor
+
+        settings = any((self.folder / name).is_file() for name in ("processor_config.json", "preprocessor_config.json"))
+        if not settings or not self.image_text:
+            return None
+        try:
+            return Vision(AutoProcessor.from_pretrained(self.folder, trust_remote_code=self.trust_remote_code))
+        except (ImportError, OSError, ValueError, KeyError) as error:
+            if self._text:
+                return None
+            told = f"model {self.folder}: no processor that transformers can load ({type(error).__name__}: {error})"
+            raise (UnavailableError if isinstance(error, ImportError) else UsageError)(told) from error
+
+    @property
+    def readers(self) -> list[Any]:
+        """What a copy of the model must have beside its weights: the tokenizer, and of an image-text model the processor."""
+        return [self.tokenizer, *([self.vision.processor] if self.vision is not None else [])]
+
+    @property
     def config(self) -> PretrainedConfig:
         """Configuration of the text model. Raises UsageError for one that this transformers does not know."""
+        return self._config.get_text_config()
+
+    @cached_property
+    def _config(self) -> PretrainedConfig:
         from transformers import AutoConfig
 
         try:
-            config = AutoConfig.from_pretrained(self.folder, trust_remote_code=self.trust_remote_code)
+            return AutoConfig.from_pretrained(self.folder, trust_remote_code=self.trust_remote_code)
         except (OSError, ValueError, KeyError, ImportError) as error:
             raise UsageError(f"model {self.folder}: transformers cannot read config.json ({error})") from error
-        return config.get_text_config()
+
+    @property
+    def image_text(self) -> bool:
+        """Whether the configuration is that of an image-text model."""
+        from transformers import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
+
+        return type(self._config) in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
+
+    @property
+    def _text(self) -> bool:
+        from transformers import MODEL_FOR_CAUSAL_LM_MAPPING
+
+        return type(self._config) in MODEL_FOR_CAUSAL_LM_MAPPING
+
+    @property
+    def auto_class(self) -> Any:
+        """What loads the model: transformers' class for causal LMs, or for image-text models where it is one."""
+        from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
+
+        return AutoModelForImageTextToText if self.image_text and (not self._text or self.vision) else AutoModelForCausalLM
 
     @property
     def positions(self) -> int | None:
@@ -102,7 +151,8 @@ class Checkpoint:
                 self._copies[device] = self._load(device)
             model = self._copies[device]
         pad = self.tokenizer.pad_token_id
-        return Decoder(model, self.ends, pad if pad is not None else next(iter(self.ends), 0)), self._budget(model)
+        decoder = Decoder(model, self.ends, pad if pad is not None else next(iter(self.ends), 0), self.vision)
+        return decoder, self._budget(model)
 
     def release(self) -> None:
         """Let go of the weights."""
@@ -130,8 +180,6 @@ class Checkpoint:
     def _load(self, device: str | None) -> Any:
         if self.live is not None:
             return self.live
-        from transformers import AutoModelForCausalLM
-
         arguments: dict[str, Any] = {"dtype": self.dtype, "trust_remote_code": self.trust_remote_code}
         if self.attn_implementation is not None:
             arguments["attn_implementation"] = self.attn_implementation
@@ -139,7 +187,7 @@ class Checkpoint:
             arguments["device_map"] = self.device_map
         try:
             with no_bars():
-                model = AutoModelForCausalLM.from_pretrained(self.folder, **arguments)
+                model = self.auto_class.from_pretrained(self.folder, **arguments)
             if device is not None:
                 model = model.to(device)
             if self.adapter is not None:

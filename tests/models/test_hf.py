@@ -193,7 +193,7 @@ def test_a_model_without_a_usable_cache_gives_the_same(folder: Path, reference: 
     requests = [ask(t, n=2) for t in questions(5)]
     expected = shape(answers(folder, requests))
     prefill = Decoder._prefill
-    monkeypatch.setattr(Decoder, "_prefill", lambda self, ids, mask: (prefill(self, ids, mask)[0], None))
+    monkeypatch.setattr(Decoder, "_prefill", lambda self, batch: (prefill(self, batch)[0], None))
     assert shape(answers(folder, requests)) == expected
 
 
@@ -209,7 +209,7 @@ def test_prompts_are_read_once_for_all_samples(folder: Path, monkeypatch: pytest
     shapes: list[tuple[int, ...]] = []
     prefill = Decoder._prefill
     monkeypatch.setattr(
-        Decoder, "_prefill", lambda self, ids, mask: (shapes.append(tuple(ids.shape)), prefill(self, ids, mask))[1]
+        Decoder, "_prefill", lambda self, batch: (shapes.append(tuple(batch.ids.shape)), prefill(self, batch))[1]
     )
     answers(folder, [ask("sort dbca=", n=16), ask("sort ab=", n=16)])
     assert shapes == [(2, 10)]

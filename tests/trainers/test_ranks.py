@@ -14,12 +14,12 @@ from rank import main
 from evalsuite.trainers.journal import read_scalars
 
 
-def launch(model: Path, out: Path, world: int, *steps: int) -> list[subprocess.Popen[str]]:
+def launch(model: Path, out: Path, world: int, *steps: int, script: str = "rank.py") -> list[subprocess.Popen[str]]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(world), "ACCELERATE_USE_CPU": "true"}
-    command = [sys.executable, str(Path(__file__).with_name("rank.py")), str(model), str(out), *map(str, steps)]
+    command = [sys.executable, str(Path(__file__).with_name(script)), str(model), str(out), *map(str, steps)]
     return [
         subprocess.Popen(
             command,
