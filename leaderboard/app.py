@@ -11,7 +11,7 @@ from evalsuite.leaderboard.pagelist import PAGES
 
 HERE = Path(__file__).resolve().parent
 
-st.set_page_config(page_title="evalsuite", page_icon=":material/leaderboard:", layout="wide")
+st.set_page_config(page_title="evalsuite", page_icon=str(HERE / "site" / "icon.png"), layout="wide")
 page = st.navigation(
     [
         st.Page(HERE / "pages" / file, title=title, icon=icon, url_path=url, default=i == 0)

@@ -51,6 +51,8 @@ def options(host: str, port: int, browser: bool) -> dict[str, Any]:
         "logger.hideWelcomeMessage": True,
         "theme.light.primaryColor": "#0072B2",
         "theme.dark.primaryColor": "#56B4E9",
+        "theme.light.paddingTop": "1rem",
+        "theme.dark.paddingTop": "1rem",
     }
     if not browser:
         settings["server.headless"] = True

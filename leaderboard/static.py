@@ -72,7 +72,7 @@ def write(results: Path, out: Path, *, samples: int = 5) -> str:
         beside.mkdir(parents=True)
         (beside / MARK).touch()
         _plotly(beside / "plotly.min.js")
-        for name in ("style.css", "page.js"):
+        for name in ("style.css", "page.js", "icon.png"):
             shutil.copy(Path(__file__).with_name("site") / name, beside / name)
         with _quiet():
             _pages(targets, results, beside)
@@ -167,7 +167,7 @@ def _page(target: Target, body: str) -> str:
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<meta name="color-scheme" content="light dark"><title>{html.escape(title)}{what} · evalsuite</title>'
-        f'<link rel="stylesheet" href="style.css"></head><body><nav>{links}</nav><main>{body}</main>'
+        f'<link rel="icon" href="icon.png"><link rel="stylesheet" href="style.css"></head><body><nav>{links}</nav><main>{body}</main>'
         f"<footer>evalsuite {__version__}, {made}: a copy that does not change. Filters, selections and the rest of the samples are in "
         f'<code>evalsuite leaderboard</code>.</footer><script src="plotly.min.js"></script><script src="page.js"></script></body></html>\n'
     )

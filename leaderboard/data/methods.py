@@ -55,13 +55,14 @@ def method_groups(trainings: Sequence[Training]) -> list[MethodGroup]:
 
 
 def columns_of(frame: pd.DataFrame) -> pd.Series:
-    """The column of the matrix that each row of `results_frame` belongs to: its task, and the fingerprint where a task has several.
+    """The column of the matrix that each row of `results_frame` belongs to: its task's label (`math[148/304]` for a part of one), and
+    the fingerprint where a label has several.
 
     Only numbers of one column mean the same.
     """
-    prints = frame.groupby("task")["fingerprint"].transform("nunique")
-    named = frame["task"] + " (" + frame["fingerprint"].replace("", "unknown settings") + ")"
-    return frame["task"].where(prints <= 1, named)
+    prints = frame.groupby("task_label")["fingerprint"].transform("nunique")
+    named = frame["task_label"] + " (" + frame["fingerprint"].replace("", "unknown settings") + ")"
+    return frame["task_label"].where(prints <= 1, named)
 
 
 def last_values(frame: pd.DataFrame, groups: Sequence[MethodGroup], metric: str) -> pd.DataFrame:

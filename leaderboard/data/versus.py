@@ -96,16 +96,20 @@ def metrics_of(runs: Sequence[Run], tasks: Sequence[str]) -> list[str]:
 
 
 def first_pair(catalog: Catalog) -> list[str]:
-    """The two newest runs that have ended and measure the same thing of some task, the older one first; [] where there are none."""
-    seen: dict[tuple[str, str], str] = {}
-    for key, run in catalog.runs.items():
-        if run.status != "done":
-            continue
-        for task in run.tasks:
-            like = task, fingerprint(run.manifest, task)
-            if like[1] and like in seen:
-                return [key, seen[like]]
-            seen.setdefault(like, key)
+    """The two newest runs that have ended and measure the same thing of some task, the older one first; [] where there are none.
+
+    What training evaluated on its way is taken only where there is nothing else.
+    """
+    for during in (False, True):
+        seen: dict[tuple[str, str], str] = {}
+        for key, run in catalog.runs.items():
+            if run.status != "done" or run.during is not during:
+                continue
+            for task in run.tasks:
+                like = task, fingerprint(run.manifest, task)
+                if like[1] and like in seen:
+                    return [key, seen[like]]
+                seen.setdefault(like, key)
     return []
 
 

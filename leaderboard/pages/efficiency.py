@@ -60,7 +60,7 @@ def latencies(
 
 
 st.title("Efficiency")
-st.write("What accuracy costs, and which runs no other beats at their price.")
+st.caption("What accuracy costs, and which runs no other beats at their price.")
 catalog, results = ui.catalog(), ui.results()
 if results.empty:
     ui.left_out(ui.unread(catalog))

@@ -23,7 +23,7 @@ from evalsuite.leaderboard.plots.style import interval, percent
 HOW = "evalsuite train grpo --model MODEL --tasks TASK@split=train --eval-tasks TASK --seeds 3"
 
 st.title("Methods")
-st.write("Which training method is better on which task, over training seeds.")
+st.caption("Which training method is better on which task, over training seeds.")
 catalog, results = ui.catalog(), ui.results()
 broken = [(catalog.labels[key], t.problem) for key, t in catalog.trainings.items() if t.problem]
 whole = [key for key, t in catalog.trainings.items() if not t.problem]

@@ -121,7 +121,7 @@ def compared(catalog: Catalog, curves: dict[str, dict[str, Curve]], task: str) -
 
 
 st.title("pass@k")
-st.write("How far more samples take a model: whether some, most or all of k samples are right.")
+st.caption("How far more samples take a model: whether some, most or all of k samples are right.")
 catalog = ui.catalog()
 if not catalog.runs:
     ui.nothing("No evaluation yet.", "evalsuite run --model MODEL --tasks TASK -n 16 --metrics avg,pass@8,maj@8")

@@ -97,8 +97,25 @@ def looking(url: str, *, dark: bool = False, width: int = 1400, height: int = 10
 
         page.on("websocket", lambda socket: socket.on("framereceived", frame))
         page.on("pageerror", lambda error: look.wrong.append(str(error)))
-        page.on("console", lambda said: look.wrong.append(said.text) if said.type == "error" else None)
+        page.on("console", lambda said: look.wrong.append(said.text) if _tells(said) else None)
+        page.on("request", lambda asked: look.wrong.append(f"asked {asked.url}") if _outside(asked.url, url) else None)
+        page.on("response", lambda got: look.wrong.append(f"{got.status} {got.url}") if _missing(got) else None)
         try:
             yield look
         finally:
             browser.close()
+
+
+def _tells(said: Any) -> bool:
+    """An error on the console; what could not be loaded is told by its answer."""
+    return said.type == "error" and "Failed to load resource" not in said.text
+
+
+def _outside(asked: str, url: str) -> bool:
+    """Nothing comes from anywhere else."""
+    return not asked.startswith((url, "data:", "blob:"))
+
+
+def _missing(got: Any) -> bool:
+    """An error from the server. Streamlit looks for its own address below a page's path first, where there is none."""
+    return got.status >= 400 and not got.url.endswith(("/_stcore/host-config", "/_stcore/health"))

@@ -49,10 +49,11 @@ def trained(
 def evaluated(training: str | None, step: int | None, value: float, **more: Any) -> dict[str, Any]:
     """A row of `results_frame`."""
     row = {
-        "key": f"{training}/{step}", "training": training, "step": step, "started": "2026", "task": "t", "metric": "avg@4",
+        "key": f"{training}/{step}", "training": training, "step": step, "started": "2026", "task": "t",
+        "metric": "avg@4",
         "first": True, "value": value, "fingerprint": "aa", "coverage": 1.0, "repeats": 4,
     }  # fmt: skip
-    return row | more
+    return row | {"task_label": more.get("task", "t")} | more
 
 
 def test_runs_are_one_method_where_all_but_the_seed_agrees() -> None:
