@@ -18,6 +18,7 @@ ROWS = 1000  # of a table; the downloads have all
 LEVELS = {"title": "h1", "header": "h2", "subheader": "h3"}
 NOTES = ("info", "warning", "error", "success")
 _ICON = re.compile(r":material/\w+:\s*")
+_BADGE = re.compile(r":\w+-badge\[([^\]]*)\]")
 
 Link = Callable[[str, Mapping[str, list[str]]], str | None]
 
@@ -143,9 +144,14 @@ def _parser() -> Any:
     return MarkdownIt("commonmark", {"html": False}).enable("table")
 
 
+def _bare(text: str) -> str:
+    """Markdown without Streamlit's own icons and badges."""
+    return _BADGE.sub(r"`\1`", _ICON.sub("", text))
+
+
 def _markdown(text: str) -> str:
-    return str(_parser().render(_ICON.sub("", text)))
+    return str(_parser().render(_bare(text)))
 
 
 def _inline(text: str) -> str:
-    return str(_parser().renderInline(_ICON.sub("", text)))
+    return str(_parser().renderInline(_bare(text)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import ipaddress
 import os
 import socket
 from pathlib import Path
@@ -37,13 +38,14 @@ def serve(results: Path, *, host: str = "127.0.0.1", port: int | None = None, br
 
 
 def options(host: str, port: int, browser: bool) -> dict[str, Any]:
-    """Streamlit's settings. On this machine's own address, requests under another host name are refused (DNS rebinding)."""
+    """Streamlit's settings. On this machine's own addresses, data goes only to requests under a name of it (DNS rebinding)."""
     settings = {
         "server.address": host,
         "server.port": port,
         "server.showEmailPrompt": False,
         "server.fileWatcherType": "none",
-        "server.allowedHosts": list(LOCAL) if host in LOCAL else None,
+        "server.allowedHosts": list(dict.fromkeys((*LOCAL, host))) if _loopback(host) else None,
+        "browser.serverAddress": host,  # or Streamlit asks the outside world for it, to compare it with a request's origin
         "server.maxUploadSize": 1,
         "browser.gatherUsageStats": False,
         "client.toolbarMode": "viewer",
@@ -57,6 +59,14 @@ def options(host: str, port: int, browser: bool) -> dict[str, Any]:
     if not browser:
         settings["server.headless"] = True
     return {name: value for name, value in settings.items() if value is not None}
+
+
+def _loopback(host: str) -> bool:
+    """An address of this machine that no other reaches."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def free_port(host: str, port: int | None) -> int:

@@ -20,7 +20,7 @@ from typing import Any
 from unittest import mock
 
 from evalsuite import __version__
-from evalsuite.errors import EvalsuiteError, UsageError
+from evalsuite.errors import EvalsuiteError, IncompleteError, UsageError
 from evalsuite.runlog import RunDir
 from evalsuite.runlog.rollup import read_rollup
 
@@ -31,7 +31,7 @@ from .serve import APP, RESULTS
 
 MARK = "evalsuite-static"  # a file that says whose folder it is
 PAIRS = 20  # comparisons of two runs
-MOST = 400  # pages of single questions
+MOST = 400  # pages of samples
 PATIENCE = 600  # seconds for one page
 
 
@@ -60,66 +60,80 @@ class Target:
 def write(results: Path, out: Path, *, samples: int = 5) -> str:
     """Write all pages over `results` into `out`, with the first `samples` questions of every run and task; returns what to say.
 
-    An `out` that an earlier call made is replaced. Raises UsageError where it holds something else or cannot be written.
+    An `out` that an earlier call made is replaced, in one step and at the end. Raises UsageError where it holds something else or
+    cannot be written, and IncompleteError, once all others are written, where a page could not be made: its file says why.
     """
+    out = out.resolve()
     if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / MARK).exists())):
         raise UsageError(f"--static {out}: there is something else already; name a new folder")
     catalog = read_catalog(results)
-    targets = list(_targets(catalog, samples))
+    targets, left_out = _targets(catalog, samples)
     beside = out.with_name(f".{out.name}.{os.getpid()}")
-    shutil.rmtree(beside, ignore_errors=True)
     try:
+        _sweep(out)
         beside.mkdir(parents=True)
         (beside / MARK).touch()
         _plotly(beside / "plotly.min.js")
         for name in ("style.css", "page.js", "icon.png"):
             shutil.copy(Path(__file__).with_name("site") / name, beside / name)
         with _quiet():
-            _pages(targets, results, beside)
+            broken = _pages(targets, results, beside)
         shutil.rmtree(out, ignore_errors=True)
         beside.rename(out)
     except OSError as error:
         raise UsageError(f"--static {out}: {error}") from None
     finally:
         shutil.rmtree(beside, ignore_errors=True)
-    return (
+    if broken:
+        raise IncompleteError(
+            f"{out / 'index.html'}: {len(broken)} of {len(targets)} pages could not be made: {', '.join(broken)}"
+        )
+    said = (
         f"{out / 'index.html'}: {len(targets)} pages, {len(catalog.runs)} evaluations, {len(catalog.trainings)} training runs"
     )
+    return said + (f"; left out: the samples of {left_out} runs x tasks, of which there are too many" if left_out else "")
 
 
-def _targets(catalog: Catalog, samples: int) -> Iterator[Target]:
-    """Every page as it opens, pairs of runs, every training run, and single questions."""
-    yield from (Target(url) for *_, url in PAGES)
+def _targets(catalog: Catalog, samples: int) -> tuple[list[Target], int]:
+    """Every page as it opens, pairs of runs, every training run, and single questions; and how many runs x tasks are left out."""
+    found = [Target(url) for *_, url in PAGES]
     runs = [run for run in catalog.runs.values() if run.summary and not run.during and not run.problem]
-    oldest = runs[-1:] or []
-    for run in runs[:-1][-PAIRS:]:
-        yield Target(
-            "compare", {"runs": [oldest[0].key, run.key]}, f"{catalog.labels[oldest[0].key]}, {catalog.labels[run.key]}"
-        )
-    for key in catalog.trainings:
-        yield Target("training", {"trainings": [key]}, catalog.labels[key])
-    left = MOST
-    for run in runs:
-        for task in run.tasks:
-            yield Target("samples", {"run": [run.key], "task": [task]}, f"{catalog.labels[run.key]}, {task}")
-            try:
-                ids = read_rollup(RunDir(run.path), task).ids[: min(samples, left)]
-            except EvalsuiteError:
-                continue  # the page itself says what is wrong with it
-            left -= len(ids)
-            for id in ids:
-                yield Target(
-                    "samples", {"run": [run.key], "task": [task], "question": [id]}, f"{catalog.labels[run.key]}, {task}, {id}"
-                )
+    labels = catalog.labels
+    for run in runs[:-1][:PAIRS]:
+        found.append(Target("compare", {"runs": [runs[-1].key, run.key]}, f"{labels[runs[-1].key]}, {labels[run.key]}"))
+    found += [Target("training", {"trainings": [key]}, labels[key]) for key in catalog.trainings]
+    pairs = [(run, task) for run in runs for task in run.tasks]
+    end = len(found) + MOST
+    for number, (run, task) in enumerate(pairs):
+        if len(found) >= end:
+            return found, len(pairs) - number
+        name = f"{labels[run.key]}, {task}"
+        found.append(Target("samples", {"run": [run.key], "task": [task]}, name))
+        try:
+            ids = read_rollup(RunDir(run.path), task).ids[:samples]
+        except EvalsuiteError:
+            continue  # the page itself says what is wrong with it
+        found += [Target("samples", {"run": [run.key], "task": [task], "question": [id]}, f"{name}, {id}") for id in ids]
+    return found, 0
 
 
-def _pages(targets: Sequence[Target], results: Path, out: Path) -> None:
+def _sweep(out: Path) -> None:
+    """Remove what a killed call left beside `out`."""
+    for left in out.parent.glob(f".{out.name}.*"):
+        pid = left.name.rpartition(".")[2]
+        if pid.isdigit() and not Path(f"/proc/{pid}").exists() and (left / MARK).exists():
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _pages(targets: Sequence[Target], results: Path, out: Path) -> list[str]:
+    """Write the pages; returns the files of those that could not be made."""
     from streamlit.runtime.media_file_manager import MediaFileManager
     from streamlit.testing.v1 import AppTest
 
     files = {_known(target.page, target.query): target.file for target in targets}
     files_of = {url: file for file, _, _, url in PAGES}
     media: dict[str, bytes] = {}
+    broken: list[str] = []
     add = MediaFileManager.add
 
     def recorded(self: Any, path_or_data: Any, *args: Any, **kwargs: Any) -> str:
@@ -135,13 +149,17 @@ def _pages(targets: Sequence[Target], results: Path, out: Path) -> None:
             for name, values in target.query.items():
                 app.query_params[name] = list(values)
             app.run()
-            if app.exception:
-                raise RuntimeError(f"page {target.page} {dict(target.query)}: {app.exception[0].value}")
             body = Markup(lambda page, query: files.get(_known(page, query)), media).block(app.main)
-            (out / target.file).write_text(_page(target, body + _more(target, targets)), encoding="utf-8")
+            if app.exception:
+                broken.append(target.file)
+                why = html.escape("; ".join(str(error.value) for error in app.exception), quote=False)
+                body += f'<div class="note error"><p>This page could not be made: {why}</p></div>'
+            text = _page(target, body + _more(target, targets))
+            (out / target.file).write_text(text, encoding="utf-8", errors="replace")
             media.clear()
             if done % 10 == 0 or done == len(targets):
                 print(f"leaderboard: {done}/{len(targets)} pages", file=sys.stderr, flush=True)
+    return broken
 
 
 def _known(page: str, query: Mapping[str, Sequence[str]]) -> tuple[str, tuple[tuple[str, tuple[str, ...]], ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from evalsuite.errors import UsageError
@@ -49,7 +50,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """0 when the pages are written, or the server was stopped."""
+    """0 when the pages are written, or the server was stopped; 130 where writing was interrupted."""
     results = Path(args.results)
     if not results.is_dir() and args.results != DEFAULT:
         raise UsageError(f"--results {results}: {'not a folder' if results.exists() else 'not there'}")
@@ -60,5 +61,9 @@ def main(args: argparse.Namespace) -> int:
     if args.static is None:
         leaderboard("serve").serve(results, host=args.host, port=args.port, browser=not args.no_browser)
         return 0
-    print(leaderboard("static").write(results, Path(args.static), samples=args.samples))
+    try:
+        print(leaderboard("static").write(results, Path(args.static), samples=args.samples))
+    except KeyboardInterrupt:
+        print(f"interrupted: {args.static} is as it was; the same command starts again", file=sys.stderr)
+        return 130
     return 0

@@ -33,6 +33,7 @@ def test_settings() -> None:
     local = options("127.0.0.1", 9000, browser=False)
     assert local["server.address"] == "127.0.0.1" and local["server.allowedHosts"] == list(LOCAL) and local["server.headless"]
     assert not local["browser.gatherUsageStats"]
+    assert "127.0.0.2" in options("127.0.0.2", 9000, browser=True)["server.allowedHosts"]
     outside = options("10.1.2.3", 9000, browser=True)
     assert "server.allowedHosts" not in outside and "server.headless" not in outside
 

@@ -93,6 +93,30 @@ def test_an_earlier_copy_is_replaced_and_nothing_else(empty: Path, tmp_path: Pat
     assert sorted(p.name for p in tmp_path.iterdir()) == ["nothing", "site"]
 
 
+def test_a_page_that_cannot_be_made_says_so_and_the_others_are_there(
+    empty: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(root: Path) -> None:
+        raise RuntimeError("<b>no")
+
+    monkeypatch.setattr("evalsuite.leaderboard.data.validity.flags", fails)
+    monkeypatch.setattr("evalsuite.leaderboard.ui.nothing", lambda what, how: fails(empty))
+    assert main(["leaderboard", "--results", str(empty), "--static", str(tmp_path / "site")]) == 3
+    assert "pages could not be made: index.html" in capsys.readouterr().err
+    page = (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
+    assert "This page could not be made" in page and "<b>no" not in page
+    assert len(list((tmp_path / "site").glob("*.html"))) == len(PAGES)
+
+
+def test_what_a_killed_call_left_is_swept(empty: Path, tmp_path: Path) -> None:
+    for name, marked in ((".site.999999999", True), (".site.notes", True), (".site.888888888", False)):
+        (tmp_path / name).mkdir()
+        if marked:
+            (tmp_path / name / "evalsuite-static").touch()
+    write(empty, tmp_path / "site", samples=0)
+    assert sorted(p.name for p in tmp_path.glob(".site*")) == [".site.888888888", ".site.notes"]
+
+
 @pytest.mark.slow
 def test_a_broken_folder_can_be_written(broken: Path, tmp_path: Path) -> None:
     write(broken, tmp_path / "site", samples=0)
@@ -124,3 +148,15 @@ def test_cells_as_the_live_table_shows_them() -> None:
         "",
     ]
     assert "never" not in text
+
+
+def test_badges_and_icons_are_words() -> None:
+    from streamlit.testing.v1 import AppTest
+
+    def script() -> None:
+        import streamlit as st
+
+        st.badge("right", icon=":material/check:", color="green")
+
+    text = Markup(lambda page, query: None, {}).block(AppTest.from_function(script).run().main)
+    assert text == "<p><code>right</code></p>\n"
