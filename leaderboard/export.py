@@ -13,6 +13,7 @@ import plotly.graph_objects as go
 from evalsuite.errors import UnavailableError
 
 TABLES = {"CSV": "csv", "Parquet": "parquet", "Markdown": "md", "LaTeX": "tex"}
+READ = ("md", "tex")  # for people, the others are for programs
 FIGURES = {"PNG": "png", "SVG": "svg", "HTML": "html"}
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
@@ -89,7 +90,9 @@ def _latex(frame: pd.DataFrame) -> str:
 def _text(value: Any) -> str:
     if value is None or value != value:
         return ""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:.0f}" if value == round(value) and abs(value) < 1e15 else f"{value:.4g}"
+    return str(value)
 
 
 def _unformula(value: Any) -> Any:

@@ -73,6 +73,8 @@ class Markup:
             return f'<p class="metric"><span>{_inline(element.label)}</span> {html.escape(str(element.value))}</p>'
         if kind == "page_link":
             return self._page_link(element.proto)
+        if kind in ("selectbox", "multiselect"):
+            return _choice(element)
         return "<hr>" if kind == "divider" else ""
 
     def _table(self, element: Any) -> str:
@@ -125,6 +127,13 @@ class Markup:
         return f'<p class="link"><a href="{html.escape(file, quote=True)}">{_inline(proto.label)}</a></p>' if file else ""
 
 
+def _choice(element: Any) -> str:
+    """What is chosen, in the words of the list it is chosen from."""
+    at = element.indices if element.type == "multiselect" else [element.index]
+    names = ", ".join(html.escape(str(element.options[i])) for i in at if i is not None)
+    return f'<p class="choice"><span>{html.escape(element.label)}</span> {names}</p>' if names else ""
+
+
 def _cell(value: Any, form: str | None) -> str:
     if value is None or (isinstance(value, float) and math.isnan(value)) or value is pd.NaT or value is pd.NA:
         return ""
@@ -133,7 +142,7 @@ def _cell(value: Any, form: str | None) -> str:
             return form % value
         if form == "percent":
             return f"{100 * value:.1f} %"
-        return f"{value:,.4g}" if isinstance(value, float) else f"{value:,}"
+        return f"{value:.0f}" if value == round(value) and abs(value) < 1e15 else f"{value:.4g}"
     return str(value)
 
 

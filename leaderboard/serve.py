@@ -12,6 +12,7 @@ from typing import Any
 from evalsuite.errors import UsageError
 
 RESULTS = "EVALSUITE_RESULTS"  # environment variable by which the app knows the results folder: it never comes from a URL
+STATIC = "EVALSUITE_STATIC"  # set while a static copy is written
 PORT = 8501
 NEAR = 20  # ports tried after the first one, where none was asked for
 LOCAL = ("127.0.0.1", "localhost", "::1")

@@ -27,7 +27,7 @@ from evalsuite.runlog.rollup import read_rollup
 from .catalog import Catalog, read_catalog
 from .markup import Markup
 from .pagelist import PAGES
-from .serve import APP, RESULTS
+from .serve import APP, RESULTS, STATIC
 
 MARK = "evalsuite-static"  # a file that says whose folder it is
 PAIRS = 20  # comparisons of two runs
@@ -99,7 +99,7 @@ def _targets(catalog: Catalog, samples: int) -> tuple[list[Target], int]:
     found = [Target(url) for *_, url in PAGES]
     runs = [run for run in catalog.runs.values() if run.summary and not run.during and not run.problem]
     labels = catalog.labels
-    for run in runs[:-1][:PAIRS]:
+    for run in [run for run in runs[:-1] if set(run.tasks) & set(runs[-1].tasks)][:PAIRS]:
         found.append(Target("compare", {"runs": [runs[-1].key, run.key]}, f"{labels[runs[-1].key]}, {labels[run.key]}"))
     found += [Target("training", {"trainings": [key]}, labels[key]) for key in catalog.trainings]
     pairs = [(run, task) for run in runs for task in run.tasks]
@@ -142,7 +142,10 @@ def _pages(targets: Sequence[Target], results: Path, out: Path) -> list[str]:
             media[url] = path_or_data
         return url
 
-    with mock.patch.dict(os.environ, {RESULTS: str(results)}), mock.patch.object(MediaFileManager, "add", recorded):
+    with (
+        mock.patch.dict(os.environ, {RESULTS: str(results), STATIC: "1"}),
+        mock.patch.object(MediaFileManager, "add", recorded),
+    ):
         for done, target in enumerate(targets, 1):
             app = AppTest.from_file(str(APP), default_timeout=PATIENCE)
             app.switch_page(f"pages/{files_of[target.page]}")

@@ -17,9 +17,10 @@ from evalsuite.escape import prose
 
 from .catalog import Catalog, Stamp, read_catalog, stamp
 from .data.results import results_frame
-from .export import FIGURES, TABLES, figure_bytes, file_name, table_bytes
-from .serve import RESULTS
+from .export import FIGURES, READ, TABLES, figure_bytes, file_name, table_bytes
+from .serve import RESULTS, STATIC
 
+NONE = [""]  # in the URL: nothing chosen, where something is chosen by default
 LAZY = 5_000  # rows above which a table is sent in pieces
 
 
@@ -62,6 +63,19 @@ def follow(before: Stamp) -> None:
         st.rerun()
 
 
+def begin() -> None:
+    """Before a page runs: it has not chosen anything yet."""
+    st.session_state["picked"] = {}
+
+
+def link() -> None:
+    """A button that writes every choice of the page into its address, so that the link shows the same when other runs have come."""
+    told = "Write every choice into the address, defaults too: the link then shows the same runs when newer ones have come."
+    if st.session_state["picked"] and st.button("Link to this view", icon=":material/link:", type="tertiary", help=told):
+        for name, chosen in st.session_state["picked"].items():
+            st.query_params[name] = st.session_state[f"url-{name}"] = chosen or NONE
+
+
 def nothing(what: str, how: str) -> None:
     """An empty page: what is missing, and the command that makes some; then the script ends."""
     st.info(what)
@@ -79,7 +93,8 @@ def pick_many(
     most: int | None = None,
 ) -> list[str]:
     """Several of `options`, which are keys; `?name=key&name=key` in the URL, and kept from page to page."""
-    wanted = [v for v in _asked(name) if v in options] or [v for v in _kept(name) if v in options] or list(default)
+    asked = [v for v in _asked(name) if v in options]
+    wanted = [] if _asked(name) == NONE else asked or [v for v in _kept(name) if v in options] or list(default)
     _from_url(name, wanted[:most], options)
     chosen = st.multiselect(
         label, options, format_func=lambda key: labels.get(key, key), key=name, max_selections=most, placeholder="none chosen"
@@ -100,13 +115,19 @@ def pick_one(
     return chosen
 
 
+def hint(text: str) -> None:
+    """A caption that says what can be done here; a copy that does not change leaves it out."""
+    if not os.environ.get(STATIC):
+        st.caption(text)
+
+
 def show_table(
     frame: pd.DataFrame, name: str, *, alt: str, export: pd.DataFrame | None = None, select: str | None = None, **arguments: Any
 ) -> list[int]:
     """A table and its downloads; returns the positions of the selected rows.
 
-    `select` is `single-row` or `multi-row`, None for a table of which nothing can be selected. `export` is what is downloaded,
-    where that differs from what is shown. Further arguments go to `st.dataframe`. Rows can be selected only in a table that is sent
+    `select` is `single-row` or `multi-row`, None for a table of which nothing can be selected. `export` is what is downloaded to be
+    computed with (CSV, Parquet), where that differs from what is shown. Further arguments go to `st.dataframe`. Rows can be selected only in a table that is sent
     whole, so such a one is to be cut to a few thousand rows; others are sent in pieces. Texts are shown as texts: a data frame has no HTML.
     """
     more = {
@@ -122,7 +143,7 @@ def show_table(
     _downloads(
         name,
         {
-            form: (ending, lambda e=ending: table_bytes(frame if export is None else export, e))
+            form: (ending, lambda e=ending: table_bytes(frame if export is None or e in READ else export, e))
             for form, ending in TABLES.items()
         },
     )
@@ -130,7 +151,8 @@ def show_table(
 
 
 def show_figure(fig: go.Figure, name: str, *, alt: str, select: bool = False, **arguments: Any) -> Any:
-    """A figure and its downloads; returns Streamlit's selection, where `select`."""
+    """A figure and its downloads; returns Streamlit's selection, where `select`. A zoom outlives the data's next state."""
+    fig.update_layout(uirevision=name)
     more: dict[str, Any] = {
         "key": f"figure-{name}",
         "alt": alt,
@@ -212,11 +234,10 @@ def _from_url(name: str, value: Any, options: Sequence[str]) -> None:
 
 
 def _to_url(name: str, chosen: list[str], default: list[str]) -> None:
-    """Write a choice to the URL and keep it for other pages."""
-    wanted = [] if chosen == default else chosen
+    """Write a choice to the URL and keep it for other pages. A default that nobody asked for stays out, and what was asked for is
+    never taken away: a page that changes its own address on arrival would catch the back button."""
+    wanted = [] if chosen == default and not _asked(name) else chosen or NONE
     if wanted != _asked(name):
-        if wanted:
-            st.query_params[name] = wanted
-        elif name in st.query_params:
-            del st.query_params[name]
+        st.query_params[name] = wanted
     st.session_state[f"url-{name}"], st.session_state[f"kept-{name}"] = wanted, chosen
+    st.session_state.setdefault("picked", {})[name] = chosen

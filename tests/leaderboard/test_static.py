@@ -150,6 +150,20 @@ def test_cells_as_the_live_table_shows_them() -> None:
     assert "never" not in text
 
 
+def test_what_is_chosen_is_said() -> None:
+    from streamlit.testing.v1 import AppTest
+
+    def script() -> None:
+        import streamlit as st
+
+        st.selectbox("Task", ["a", "b"], format_func=str.upper, index=1)
+        st.multiselect("Runs", ["x", "y", "z"], ["x", "z"])
+        st.multiselect("None", ["x"])
+
+    text = Markup(lambda page, query: None, {}).block(AppTest.from_function(script).run().main)
+    assert re.sub("<[^>]*>", "|", text) == "||Task| B|||Runs| x, z|"
+
+
 def test_badges_and_icons_are_words() -> None:
     from streamlit.testing.v1 import AppTest
 

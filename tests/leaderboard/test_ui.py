@@ -63,7 +63,29 @@ def test_a_choice_goes_to_the_url_and_back() -> None:
     at.query_params["runs"] = ["runs/a", "runs/b"]  # as the back button does
     assert shown(at.run()) == "runs/a,runs/b runs/b"
     at.multiselect[0].set_value(["runs/a"]).run()
-    assert "runs" not in at.query_params
+    assert at.query_params["runs"] == "runs/a"  # what was in the address stays there: else the back button would be caught
+
+
+def test_nothing_chosen_is_a_choice() -> None:
+    at = app()
+    at.multiselect[0].set_value([]).run()
+    assert shown(at) == "runs/a" and at.query_params["runs"] == ""
+    assert shown(app(runs="")) == "runs/a"
+
+
+def test_a_link_holds_the_defaults_too() -> None:
+    def page() -> None:
+        from evalsuite.leaderboard import ui
+
+        ui.begin()
+        ui.pick_many("Runs", ["a", "b"], {}, ["b"])
+        ui.pick_one("Task", ["x", "y"], name="task")
+        ui.link()
+
+    at = AppTest.from_function(page).run()
+    assert not at.query_params
+    at.button[0].click().run()
+    assert not at.exception and at.query_params == {"runs": "b", "task": "x"}
 
 
 def test_choices_are_kept_from_page_to_page() -> None:
