@@ -11,10 +11,14 @@ from typing import cast
 
 from evalsuite.errors import UsageError
 from evalsuite.imports.aside import content_hash, written_aside
+from evalsuite.imports.bounded import utf8
 from evalsuite.imports.record import Evaluation, Found, Source
 from evalsuite.runlog import slug
 
 KINDS = {"lm-eval": "lm_eval", "inspect": "inspect_logs", "trl": "trl", "tensorboard": "tensorboard"}  # in the order of looking
+
+# What meets fields of another shape than a reader expects. Readers name the place where they can; the rest ends here.
+_SHAPE = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +54,18 @@ def find(source: Path, kind: str | None = None) -> Iterator[tuple[str, Found]]:
 def import_run(kind: str, found: Found, results: Path, name: str | None = None) -> Imported:
     """Write one run under the folder `results`, unless the same files are there already. `name` replaces the model's, or the method's.
 
-    The folder's name is a slug and a hash of the files' contents. Raises UsageError for what is damaged and cannot be written.
+    The folder's name is a slug and a hash of the files' contents. Raises UsageError for what is damaged, has not the shape that the
+    source's tool gives it, or cannot be written.
     """
+    import pyarrow as pa
+
+    try:
+        return _import_run(kind, found, results, utf8(name) if name else None)
+    except (*_SHAPE, pa.ArrowException) as error:
+        raise UsageError(f"{found.main}: not of the expected shape, or damaged ({error!r:.300})") from error
+
+
+def _import_run(kind: str, found: Found, results: Path, name: str | None) -> Imported:
     digest = content_hash(found.files)
     run = _module(kind).read(found)
     imported = {
@@ -62,7 +76,11 @@ def import_run(kind: str, found: Found, results: Path, name: str | None = None) 
     if isinstance(run, Evaluation):
         from evalsuite.imports.evaluations import write_evaluation
 
-        run = replace(run, model={**run.model, "name": name}) if name else run
+        run = replace(
+            run,
+            model={**run.model, "name": name or utf8(str(run.model["name"]))},
+            tasks=tuple(replace(task, name=utf8(task.name)) for task in run.tasks),
+        )
         model = slug(str(run.model["name"]).rstrip("/").rsplit("/", 1)[-1], 40)
         folder = results / "runs" / f"{model}-{slug('+'.join(task.name for task in run.tasks), 40)}-{digest}"
         if (folder / "run.json").is_file():
@@ -72,7 +90,7 @@ def import_run(kind: str, found: Found, results: Path, name: str | None = None) 
         return Imported(folder, False, tuple(notes))
     from evalsuite.imports.trainings import write_training
 
-    run = replace(run, method=name) if name else run
+    run = replace(run, method=name or utf8(run.method))
     folder = results / "train" / f"{slug(run.method, 60)}-{digest}"
     if (folder / "run.json").is_file():
         return Imported(folder, True)

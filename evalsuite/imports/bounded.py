@@ -1,4 +1,4 @@
-"""Fields of others' records that are kept as metadata: what one can filter and slice by, and no more of it than that takes."""
+"""Others' texts as they can be kept: fields as metadata, what one can filter and slice by and no more, and names."""
 
 from __future__ import annotations
 
@@ -19,3 +19,8 @@ def bounded(record: Mapping[str, Any]) -> dict[str, Any]:
         elif isinstance(value, bool | int | float):
             kept[str(name)] = value
     return kept
+
+
+def utf8(name: str) -> str:
+    """A name that can be printed and written as UTF-8: lone surrogates become escapes."""
+    return name.encode("utf-8", "backslashreplace").decode()

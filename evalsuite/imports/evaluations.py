@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import math
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from evalsuite.errors import UsageError
-from evalsuite.imports.record import Evaluation, ImportedTask, Question, Stated
+from evalsuite.imports.record import Evaluation, ImportedTask, Question
+from evalsuite.imports.stated import differences, no_mean, of_stderr, stated_only
 from evalsuite.loop import Cell
 from evalsuite.metrics.aggregate import Aggregate
 from evalsuite.metrics.reduce import Metric, parse_metric
@@ -21,8 +21,7 @@ from evalsuite.runlog.compact import count, counted, logged, question_schema, sa
 from evalsuite.runlog.log import LogWriter
 from evalsuite.runlog.media import Media
 
-_AGREE = 1e-6  # a source's mean and ours
-_Z = 1.959964  # of the 95 % interval around a number that comes with nothing but a standard error
+_CELLS = 10_000_000  # most answers of a task, those that are missing included: they are held as numbers
 
 
 def write_evaluation(folder: Path, run_id: str, run: Evaluation, imported: Mapping[str, Any]) -> list[str]:
@@ -35,14 +34,18 @@ def write_evaluation(folder: Path, run_id: str, run: Evaluation, imported: Mappi
     results: dict[str, TaskResult] = {}
     tasks: dict[str, Any] = {}
     for task in run.tasks:
+        if task.questions is None and not task.stated:
+            notes.append(f"{task.name}: not a single number is in it: it is left out")
+            continue
         if task.questions is None:
-            results[task.name] = _stated_only(task)
+            results[task.name] = stated_only(task)
             notes.append(f"{task.name}: numbers only, without samples: it cannot be compared question by question")
             continue
-        result, tasks[task.name] = _TaskWriter(folder, run_id, task).write()
-        notes += _differences(task, result)
+        writer = _TaskWriter(folder, run_id, task)
+        result, tasks[task.name] = writer.write()
+        notes += [*writer.notes, *differences(task, result)]
         known = {parse_metric(label).label(1) for label in result.metrics}
-        rest = {label: _of_stderr(stated) for label, stated in task.stated.items() if label not in known}
+        rest = {label: of_stderr(stated) for label, stated in task.stated.items() if label not in known}
         results[task.name] = dataclasses.replace(result, metrics={**result.metrics, **rest})
     if not results:
         raise UsageError("no task has a question or a number: there is nothing to import")
@@ -94,10 +97,11 @@ class _TaskWriter:
         self.classes: list[dict[int, int]] = []
         self.sums: list[dict[str, float]] = []
         self.parts: dict[str, None] = {}
+        self.notes: list[str] = []
 
     def write(self) -> tuple[TaskResult, dict[str, Any]]:
-        """The task's numbers, and its entry in run.json. Raises UsageError for a task without questions, and for an id that
-        comes twice."""
+        """The task's numbers, and its entry in run.json. Raises UsageError for a task without questions, an id that comes
+        twice, and more answers wanted than can be."""
         name, beside = f"{slug(self.task.name)}.parquet", self.folder / ".questions.jsonl"
         texts = LogWriter(beside, {"task": self.task.name})
         try:
@@ -109,7 +113,11 @@ class _TaskWriter:
         if not self.keys:
             raise UsageError(f"task {self.task.name} has no question")
         repeats = max(self.task.repeats, 1 + max((i for cells in self.cells for i in cells), default=0))
-        metrics = [parse_metric(m) for m in self.task.metrics] or [Metric("avg"), *(Metric("part", part=p) for p in self.parts)]
+        if repeats * len(self.keys) > _CELLS:
+            raise UsageError(
+                f"task {self.task.name}: {repeats} answers to each of {len(self.keys)} questions are more than {_CELLS}: the number is broken"
+            )
+        metrics = [parse_metric(m) for m in self.task.metrics] or [Metric("avg")]
         full = self.task.full_size or len(self.keys)
         result, rollup = grid_result(
             self.task.name,
@@ -120,19 +128,48 @@ class _TaskWriter:
             classes=[[of.get(i, -1) for i in range(repeats)] for of in self.classes],
             chance=self.task.chance,
         )
+        parts = {} if self.task.metrics else self._of_parts(repeats, rollup)
+        result = dataclasses.replace(result, metrics={**result.metrics, **parts})
         labels = list(result.metrics)
         write_table(self.folder / "questions" / name, question_schema(labels), self._questions(beside, repeats, rollup, labels))
         beside.unlink()
-        data = hashlib.sha256("\n".join(f"{id}\x1f{d}" for (id, _), d in zip(self.keys, self.digests)).encode()).hexdigest()
+        listed = "\n".join(f"{id}\x1f{digest}" for (id, _), digest in zip(self.keys, self.digests))
+        data = hashlib.sha256(listed.encode("utf-8", "surrogatepass")).hexdigest()
         return result, {
             "label": result.label,
             "identity": {"num_fewshot": 0, **self.task.identity, "data": data[:16]},
             "repeats": repeats,
-            "metrics": [m.label(1) for m in metrics],
+            "metrics": [*(m.label(1) for m in metrics), *parts],
             "n_questions": len(self.keys),
             "full_size": full,
             "source": {"kind": "imported", "location": self.task.name, "revision": None},
         }
+
+    def _of_parts(self, repeats: int, rollup: dict[str, dict[str, Any]]) -> dict[str, Aggregate]:
+        """Each part over the answers that have it, whether or not they have a value; questions' means go into `rollup`.
+
+        A part whose stated number can be no mean of them is left to that number.
+        """
+        out: dict[str, Aggregate] = {}
+        for part in self.parts:
+            label = Metric("part", part=part).label(1)
+            grid = [[_of_part(cells.get(i), part) for i in range(repeats)] for cells in self.cells]
+            result, of = grid_result(self.task.name, self.task.name, self.keys, grid, metrics=[Metric("avg")])
+            [(avg, measured)] = result.metrics.items()
+            stated = self.task.stated.get(label)
+            if stated is not None and stated.mean and no_mean(stated, (values[avg] for values in of.values())):
+                self.notes.append(
+                    f"{self.task.name}: {stated.name} is kept as stated, {stated.value:.6f}: it is no mean of its questions"
+                )
+                continue
+            if measured.n_questions < len(self.keys):
+                self.notes.append(
+                    f"{self.task.name}: {label} is over the {measured.n_questions} of {len(self.keys)} questions that have it"
+                )
+            out[label] = measured
+            for id, values in of.items():
+                rollup[id][label] = values[avg]
+        return out
 
     def _samples(self, texts: LogWriter) -> Iterator[dict[str, Any]]:
         for q in self.task.questions or ():
@@ -198,52 +235,8 @@ def _cell(row: Mapping[str, Any]) -> Cell:
     )
 
 
-def _differences(task: ImportedTask, result: TaskResult) -> Iterator[str]:
-    """Where the source's mean is another than that of its questions."""
-    ours = {parse_metric(label).label(1): a.value for label, a in result.metrics.items()}
-    for label, stated in task.stated.items():
-        value = ours.get(label, math.nan)
-        if stated.mean and abs(value - stated.value) > _AGREE:
-            yield f"{task.name}: {stated.name} is {stated.value:.6f} in the source, and {value:.6f} as the mean of its questions"
-
-
-def _stated_only(task: ImportedTask) -> TaskResult:
-    """The source's own numbers, with the interval that a standard error gives."""
-    n = max((s.questions or 0 for s in task.stated.values()), default=0)
-    return TaskResult(
-        task=task.name,
-        label=task.name,
-        n_questions=n,
-        repeats=task.repeats,
-        metrics={label: _of_stderr(stated) for label, stated in task.stated.items()},
-        coverage=1.0,
-        no_answer=0.0,
-        truncated=0.0,
-        timeouts=0.0,
-        errors=0,
-        bounds=(math.nan, math.nan),
-        mean_tokens=None,
-    )
-
-
-def _of_stderr(stated: Stated) -> Aggregate:
-    se = math.nan if stated.stderr is None else stated.stderr
-    low, high = stated.value - _Z * se, stated.value + _Z * se
-    if 0 <= stated.value <= 1 and se == se:
-        low, high = max(low, 0.0), min(high, 1.0)
-    n = stated.questions or 0
-    why = "as the source states it, without samples: value ± 1.96 standard errors" if se == se else "as the source states it"
-    return Aggregate(
-        value=stated.value,
-        low=low,
-        high=high,
-        se=se,
-        n_questions=n,
-        n_clusters=n,
-        target="population",
-        method="none" if math.isnan(se) else "stderr",
-        notes=(why,),
-    )
+def _of_part(cell: Cell | None, part: str) -> Cell | None:
+    return None if cell is None else Cell(value=cell.parts.get(part), outcome=cell.outcome)
 
 
 def _json(value: Any) -> str:

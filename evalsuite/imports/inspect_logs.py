@@ -27,7 +27,7 @@ def find(source: Path) -> Iterator[Found]:
     if source.is_file():
         candidates = [source]
     else:
-        candidates = sorted([*source.rglob("*.eval"), *source.rglob("*.json")])
+        candidates = sorted(p for p in [*source.rglob("*.eval"), *source.rglob("*.json")] if p.is_file())
     for path in candidates:
         if path.suffix == ".eval" or (path.suffix == ".json" and is_json_log(path)):
             yield Found(root=path.parent, main=path, files=(path,))

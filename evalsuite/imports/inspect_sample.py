@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from evalsuite.imports.bounded import bounded
+from evalsuite.imports.bounded import bounded, utf8
 from evalsuite.imports.inspect_zip import resolved
 from evalsuite.imports.record import Question
 from evalsuite.words.sample import Image, Message, Sample
@@ -26,7 +26,13 @@ _FEEDBACK = 4_000  # characters of an explanation
 
 
 def question(samples: Sequence[Mapping[str, Any]], model: str, main: str) -> Question:
-    """The epochs of one sample; `model` is what was evaluated, `main` the name of the score that is the value."""
+    """The epochs of one sample; `model` is what was evaluated, `main` the name of the score that is the value.
+
+    Raises ValueError for epochs that do not count from 1, or come twice, besides what meets fields of another shape.
+    """
+    numbers = [int(sample.get("epoch", 1)) for sample in samples]
+    if min(numbers) < 1 or len(set(numbers)) < len(numbers):
+        raise ValueError(f"epochs {numbers}: they count from 1, each once")
     epochs = [_whole(sample) for sample in samples]
     first = epochs[0]
     given = _turns(first["input"])
@@ -61,18 +67,19 @@ def _whole(sample: Mapping[str, Any]) -> dict[str, Any]:
 
 def score_name(scorer: Any, name: str) -> str:
     """How a score is known here: by its scorer, and `scorer.key` where a scorer gives several."""
-    return re.sub(r"[/\s,]+", "_", name if scorer in (None, name) else f"{scorer}.{name}")
+    return re.sub(r"[/\s,]+", "_", utf8(name if scorer in (None, name) else f"{scorer}.{name}"))
 
 
 def flat_scores(scores: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Raw values by `score_name`: a scorer's value, or each value of a mapping."""
+    """Raw values by `score_name`: a scorer's value, or each value of a mapping. Raises ValueError where two have one name."""
     out: dict[str, Any] = {}
     for scorer, score in (scores or {}).items():
         value = score.get("value")
-        if isinstance(value, Mapping):
-            out |= {score_name(scorer, key): v for key, v in value.items()}
-        else:
-            out[score_name(scorer, scorer)] = value
+        for key, v in value.items() if isinstance(value, Mapping) else [(scorer, value)]:
+            name = score_name(scorer, key)
+            if name in out:
+                raise ValueError(f"two scores would be one part: {name}")
+            out[name] = v
     return out
 
 

@@ -22,7 +22,7 @@ from evalsuite.runlog.log import decode
 _SAMPLE = re.compile(r"samples/(.*)_epoch_(\d+)(\.json|/sample\.json)", re.DOTALL)
 _ZSTD = 93  # APPNOTE 4.4.5
 _LOCAL = struct.Struct("<26xHH")  # of a local header: lengths of name and extra field, which the directory has differently
-_MOST = 1 << 31  # bytes of one entry
+_MOST = 1 << 28  # bytes of one entry; inspect writes larger samples in chunks
 
 
 class EvalFile:
@@ -36,7 +36,7 @@ class EvalFile:
             raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from None
         try:
             self._entries = {info.filename: info for info in zipfile.ZipFile(self._file).infolist()}
-        except (zipfile.BadZipFile, ValueError, struct.error) as error:
+        except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error) as error:
             self._file.close()
             raise UsageError(f"{path}: not a whole .eval file ({error}); `inspect log recover` may bring it back") from None
 
@@ -77,7 +77,9 @@ class EvalFile:
 
     def _chunks(self, folder: str) -> list[Any]:
         starts = sorted(
-            int(n) for name in self._entries if name.startswith(folder) and (n := name[len(folder) : -len(".json")]).isdigit()
+            int(match[1])
+            for name in self._entries
+            if name.startswith(folder) and (match := re.fullmatch(r"([0-9]+)\.json", name[len(folder) :]))
         )
         return [item for start in starts for item in self._json(f"{folder}{start}.json", list)]
 
@@ -108,11 +110,13 @@ class EvalFile:
             if info.compress_type == zipfile.ZIP_STORED:
                 content = packed
             elif info.compress_type == zipfile.ZIP_DEFLATED:
-                content = zlib.decompress(packed, -15)
+                content = zlib.decompressobj(-15).decompress(packed, info.file_size + 1)
             elif info.compress_type == _ZSTD:
                 content = pa.decompress(packed, decompressed_size=info.file_size, codec="zstd", asbytes=True)
             else:
                 raise ValueError(f"compressed by method {info.compress_type}, which is none of inspect's")
+            if len(content) != info.file_size:
+                raise ValueError(f"it is not of the {info.file_size} bytes that the directory says")
             if zlib.crc32(content) != info.CRC:
                 raise ValueError("its checksum is another")
         except (OSError, ValueError, struct.error, zlib.error) as error:

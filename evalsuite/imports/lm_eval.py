@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -32,13 +32,14 @@ _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 def find(source: Path) -> Iterator[Found]:
     """Results files, each with the sample logs of the same date beside it. Folders of our own runs are left alone."""
-    candidates = [source] if source.is_file() else sorted(source.rglob("*.json"))
+    candidates = [source] if source.is_file() else sorted(p for p in source.rglob("*.json") if p.is_file())
     for path in candidates:
         dated = _DATED.search(path.name)
         named = dated or (path.name.startswith("results") and not (path.parent / "run.json").exists())
         if path.suffix != ".json" or not (named or source.is_file()) or not _is_results(path):
             continue
-        samples = sorted(path.parent.glob(f"samples_*_{dated[1]}.jsonl" if dated else "samples_*.jsonl"))
+        beside = path.parent.glob(f"samples_*_{dated[1]}.jsonl" if dated else "samples_*.jsonl")
+        samples = sorted(p for p in beside if p.is_file())
         yield Found(root=path.parent, main=path, files=(path, *samples))
 
 
@@ -67,8 +68,9 @@ def _evaluation(found: Found, document: Mapping[str, Any]) -> Evaluation:
                 tasks.append(own.task(document, name, logs[name]))
         elif name in logs:
             tasks.append(_with_samples(document, name, numbers, logs[name], notes))
-        elif stated := _stated(numbers, _size(document, name, groups), _main_of(numbers)):
-            tasks.append(ImportedTask(name=name, identity={}, questions=None, stated=stated))
+        elif any("," in key for key in numbers):
+            lower = _lower(document, name, numbers, notes)
+            tasks.append(_stated_only(name, numbers, _size(document, name, groups), lower))
     started = document.get("date")
     seconds = number(document.get("total_evaluation_time_seconds")) or 0.0
     packages = {"lm_eval": document.get("lm_eval_version"), "transformers": document.get("transformers_version")}
@@ -86,12 +88,14 @@ def _evaluation(found: Found, document: Mapping[str, Any]) -> Evaluation:
 def _with_samples(
     document: Mapping[str, Any], name: str, numbers: Mapping[str, Any], path: Path, notes: list[str]
 ) -> ImportedTask:
-    log = Log(path)
+    lower = _lower(document, name, numbers, notes)
+    log = Log(path, lower)
     config = (document.get("configs") or {}).get(name) or {}
     if log.metric is None:
-        notes.append(f"{name}: no metric of {path.name} has a number for each question")
-        stated = _stated(numbers, _size(document, name, set()), _main_of(numbers))
-        return ImportedTask(name=name, identity={}, questions=None, stated=stated)
+        notes.append(f"{name}: no metric of {path.name} has numbers of which higher is better")
+        return _stated_only(name, numbers, _size(document, name, set()), lower)
+    if log.unscored:
+        notes.append(f"{name}: {log.metric} is no number for {log.unscored} of {len(log)} questions: they have no value")
     if len(log.filters) > 1:
         rest = ", ".join(log.filters[1:])
         notes.append(
@@ -111,33 +115,53 @@ def _with_samples(
             "verifier": {"name": "lm-eval", "metric": log.metric, "filter": log.filter, "kind": config.get("output_type")},
         },
         questions=log.questions(),
-        stated=_stated(numbers, len(log), (log.metric, log.filter)),
+        stated=_stated(numbers, len(log), (log.metric, log.filter), lower),
         full_size=((document.get("n-samples") or {}).get(name) or {}).get("original"),
     )
 
 
-def _stated(numbers: Mapping[str, Any], size: int | None, main: tuple[str, str]) -> dict[str, Stated]:
+def _stated_only(name: str, numbers: Mapping[str, Any], size: int | None, lower: Collection[str]) -> ImportedTask:
+    """A task as the numbers that lm-eval states. Where lower is better none is called the average: averages are ranked."""
+    return ImportedTask(name=name, identity={}, questions=None, stated=_stated(numbers, size, _main_of(numbers, lower), lower))
+
+
+def _lower(document: Mapping[str, Any], name: str, numbers: Mapping[str, Any], notes: list[str]) -> frozenset[str]:
+    """The metrics of a task where lower is better; those that have a number are noted."""
+    directions = (document.get("higher_is_better") or {}).get(name) or {}
+    lower = frozenset(metric for metric, higher in directions.items() if higher is False)
+    if there := sorted(lower & {key.partition(",")[0] for key in numbers}):
+        notes.append(f"{name}: lower is better for {', '.join(there)}: kept as lm-eval states it, and in no comparison")
+    return lower
+
+
+def _stated(numbers: Mapping[str, Any], size: int | None, main: tuple[str, str], lower: Collection[str]) -> dict[str, Stated]:
     """lm-eval's own `metric,filter` values by our labels."""
-    out = {}
+    out: dict[str, Stated] = {}
     for key, value in numbers.items():
         metric, comma, kind = key.partition(",")
         mean = number(value)
         if not comma or metric.endswith("_stderr") or mean is None:
             continue
         label = "avg" if (metric, kind) == main else f"part:{part_name(metric, kind, main[1])}"
+        if label in out:
+            raise ValueError(f"two metrics would be one part: {out[label].name!r} and {key!r}")
         stderr = number(numbers.get(f"{metric}_stderr,{kind}"))
-        out[label] = Stated(name=key, value=mean, stderr=stderr, questions=size)
+        out[label] = Stated(name=key, value=mean, stderr=stderr, questions=size, mean=metric not in lower)
     return dict(sorted(out.items(), key=lambda item: item[0] != "avg"))
 
 
-def _main_of(numbers: Mapping[str, Any]) -> tuple[str, str]:
-    """The metric and filter that a table shows first where there are no samples: the first that is a share, else the first."""
-    known = {
+def _main_of(numbers: Mapping[str, Any], lower: Collection[str]) -> tuple[str, str]:
+    """The metric and filter that a table shows first where there are no samples: the first that is a share, else the first.
+
+    The metric is '' where lower is better for all of them.
+    """
+    told = {
         key: v for key, value in numbers.items() if "," in key and "_stderr," not in key and (v := number(value)) is not None
     }
-    first = next((key for key, value in known.items() if 0 <= value <= 1), next(iter(known), ","))
-    metric, _, kind = first.partition(",")
-    return metric, kind
+    upward = [key for key in told if key.partition(",")[0] not in lower]
+    main = next((key for key in upward if 0 <= told[key] <= 1), next(iter(upward), None))
+    metric, _, kind = (main or next(iter(told), ",")).partition(",")
+    return metric if main else "", kind
 
 
 def _size(document: Mapping[str, Any], name: str, groups: set[str]) -> int | None:
@@ -202,7 +226,7 @@ def _is_results(path: Path) -> bool:
             head = file.read(256)
     except OSError:
         return False
-    return re.match(rb'\s*\{\s*"results"\s*:', head) is not None or (not head.strip() and path.name.startswith("results_"))
+    return re.match(rb'\s*\{\s*"results"\s*:\s*\{', head) is not None or (not head.strip() and path.name.startswith("results_"))
 
 
 def _load(path: Path) -> Any:

@@ -70,7 +70,7 @@ def _questions(path: Path) -> Iterator[Question]:
                 problem=doc["problem"],
                 target=doc["target"],
                 metadata=kept["metadata"],
-                rows=tuple(_row(sample, texts) for sample in kept["samples"]),
+                rows=tuple([_row(sample, texts) for sample in kept["samples"]]),  # a list lets StopIteration through
             )
         except (KeyError, TypeError, ValueError, StopIteration) as error:
             raise UsageError(

@@ -6,12 +6,13 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from evalsuite.errors import UsageError
-from evalsuite.imports.bounded import bounded
+from evalsuite.imports.bounded import bounded, utf8
 from evalsuite.imports.record import Question
 from evalsuite.runlog.log import decode
 from evalsuite.words.sample import Message
@@ -30,12 +31,15 @@ SHAPE = (KeyError, TypeError, AttributeError, IndexError, ValueError, OverflowEr
 class Log:
     """A first pass over the numbers of a log, and a second one over its texts.
 
-    `filter` is the first one of the log and `metric` the first of its metrics whose values are shares, else the first that has a
-    number for each question, else None. Every other number becomes a part. `answers` is the most answers that a question has.
+    `filter` is the first one of the log. `metric` is the first that every question names and whose numbers are shares, else the
+    first that every question names, else the first with a number, and None without any; `lower` are metrics where lower is better,
+    which are neither it nor parts. Every other number becomes a part. `answers` is the most answers that a question has, and
+    `unscored` counts the questions that have no number under `metric`.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path, self.answers = path, 0
+    def __init__(self, path: Path, lower: Collection[str] = ()) -> None:
+        self.path, self.lower, self.answers = path, lower, 0
+        named: Counter[tuple[str, str]] = Counter()  # questions that name a metric, by (filter, metric)
         values: dict[tuple[str, str], dict[Any, float]] = {}  # by (filter, metric): number of each doc_id
         docs: dict[str, set[Any]] = {}
         for row in lines(path):
@@ -48,6 +52,7 @@ class Log:
                 numbers = {m: number(row.get(m)) for m in row.get("metrics") or [key for key in row if key not in _FIXED]}
             except SHAPE as error:
                 raise self._misshapen(row, error) from None
+            named.update((kind, metric) for metric in numbers)
             for metric, value in numbers.items():
                 if value is not None:
                     values.setdefault((kind, metric), {})[doc] = value
@@ -56,18 +61,26 @@ class Log:
         self.filters = tuple(docs)
         self.filter = self.filters[0]
         self._docs = len(docs[self.filter])
-        whole = [metric for (kind, metric), of in values.items() if kind == self.filter and len(of) == self._docs]
-        shares = (m for m in whole if all(0 <= v <= 1 for v in values[self.filter, m].values()))
-        self.metric = next(shares, next(iter(whole), None))
+        mine = [key for key in named if key in values and key[0] == self.filter and key[1] not in lower]
+
+        def rank(key: tuple[str, str]) -> tuple[bool, bool]:
+            return named[key] < self._docs, not all(0 <= v <= 1 for v in values[key].values())
+
+        main = min(mine, key=rank, default=None)  # the first of equals
+        self.metric = main[1] if main else None
+        self.unscored = self._docs - len(values[main]) if main else 0
         self._values = values
 
     def __len__(self) -> int:
         return self._docs
 
     def questions(self) -> Iterator[Question]:
-        """The questions in the order of the log."""
+        """The questions in the order of the log. Raises UsageError for metrics whose names differ in what a part's name cannot have."""
         assert self.metric is not None
-        parts = {key: part_name(key[1], key[0], self.filter) for key in self._values if key != (self.filter, self.metric)}
+        others = (key for key in self._values if key != (self.filter, self.metric) and key[1] not in self.lower)
+        parts = {key: part_name(key[1], key[0], self.filter) for key in others}
+        if len(set(parts.values())) < len(parts):
+            raise UsageError(f"{self.path}: two metrics would be one part: {', '.join(repr(metric) for _, metric in parts)}")
         for row in lines(self.path):
             if str(row.get("filter", "none")) != self.filter:
                 continue
@@ -83,11 +96,13 @@ class Log:
     def _score(self, row: Mapping[str, Any], parts: Mapping[tuple[str, str], str], generated: bool) -> dict[str, Any]:
         assert self.metric is not None
         doc = row["doc_id"]
-        value = self._values[self.filter, self.metric][doc]
+        value = self._values[self.filter, self.metric].get(doc)
         answer, feedback = _answer(row, generated)
+        if value is None:
+            feedback = f"{self.metric} is {row.get(self.metric)!r:.200}, which is no number"
         return {
             "value": value,
-            "outcome": "no_answer" if answer == _INVALID and value == 0 else "ok",
+            "outcome": "error" if value is None else "no_answer" if answer == _INVALID and value == 0 else "ok",
             "answer": None if answer == _INVALID else answer,
             "feedback": feedback,
             "parts": {name: self._values[key][doc] for key, name in parts.items() if doc in self._values[key]},
@@ -138,7 +153,7 @@ def number(value: Any) -> float | None:
 
 def part_name(metric: str, kind: str, main: str) -> str:
     """The name of a further metric: `acc_norm`, and `exact_match@flexible-extract` under another filter than the main one."""
-    return re.sub(r"[/\s,]+", "_", metric if kind == main else f"{metric}@{kind}")
+    return re.sub(r"[/\s,]+", "_", utf8(metric if kind == main else f"{metric}@{kind}"))
 
 
 def _arguments(row: Mapping[str, Any]) -> list[list[Any]]:

@@ -62,7 +62,7 @@ def by_step(scalars: Iterable[Scalar]) -> tuple[list[dict[str, Any]], str, str]:
     names = _names({tag for row in rows.values() for tag in row})
     lines, before = [], None
     for step in sorted(rows):
-        line: dict[str, Any] = {"step": step, **{names[tag]: value for tag, value in rows[step].items()}}
+        line: dict[str, Any] = {**{names[tag]: value for tag, value in rows[step].items()}, "step": step}
         if before is not None and walls[step] >= before and "step_time" not in line:
             line["step_time"] = walls[step] - before
         before = walls[step]
@@ -78,4 +78,7 @@ def _names(tags: set[str]) -> Mapping[str, str]:
 
 
 def _time(wall: float) -> str:
-    return datetime.fromtimestamp(wall, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if wall else ""
+    try:
+        return datetime.fromtimestamp(wall, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if wall else ""
+    except (ValueError, OverflowError, OSError):  # NaN, or beyond the years that there are
+        return ""

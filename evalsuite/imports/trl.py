@@ -24,6 +24,7 @@ from evalsuite.imports.trainings import group_of
 LOOKS_FOR = "trainer_state.json and completions/completions_*.parquet (TRL)"
 
 _STATE = "trainer_state.json"
+_LAST = 1 << 53  # steps up to it are exact in a float
 _CHECKPOINT = re.compile(r"checkpoint-(\d+)")
 _FIXED = ("step", "prompt", "completion", "advantage")
 
@@ -33,14 +34,14 @@ def find(source: Path) -> Iterator[Found]:
     if source.is_file():
         candidates = [source] if source.name == _STATE or re.fullmatch(r"completions_\d+\.parquet", source.name) else []
     else:
-        candidates = [*source.rglob(_STATE), *source.rglob("completions/completions_*.parquet")]
+        candidates = _files([*source.rglob(_STATE), *source.rglob("completions/completions_*.parquet")])
     folders = sorted({_output_of(path) for path in candidates})
     for folder in folders:
-        states = sorted(folder.glob(f"checkpoint-*/{_STATE}"), key=_step_of)
+        states = sorted(_files(folder.glob(f"checkpoint-*/{_STATE}")), key=_step_of)
         if (folder / _STATE).is_file():
             states.append(folder / _STATE)
-        completions = sorted(folder.glob("completions/completions_*.parquet"))
-        events = [] if states else sorted(folder.rglob("*tfevents*"))
+        completions = _files(folder.glob("completions/completions_*.parquet"))
+        events = [] if states else _files(folder.rglob("*tfevents*"))
         yield Found(root=folder, main=folder, files=(*states[-1:], *events, *completions))
 
 
@@ -70,6 +71,10 @@ def read(found: Found) -> Training:
     )
 
 
+def _files(paths: Iterable[Path]) -> list[Path]:
+    return sorted(path for path in paths if path.is_file())
+
+
 def _output_of(path: Path) -> Path:
     folder = path.parent
     return folder.parent if _CHECKPOINT.fullmatch(folder.name) or folder.name == "completions" else folder
@@ -84,10 +89,13 @@ def _state(path: Path) -> tuple[list[dict[str, Any]], int]:
     """The log history, and the steps that were planned. Raises UsageError for what is no trainer's state."""
     try:
         state = json.loads(path.read_bytes())
-        return [{**row, "step": int(row["step"])} for row in state["log_history"]], int(state.get("max_steps") or 0)
+        history, steps = [{**row, "step": int(row["step"])} for row in state["log_history"]], int(state.get("max_steps") or 0)
+        if any(abs(step) > _LAST for step in (steps, *(row["step"] for row in history))):
+            raise ValueError(f"a step beyond {_LAST}")
+        return history, steps
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise UsageError(f"{path}: not the state of a trainer, or damaged ({error!r})") from None
 
 
@@ -119,8 +127,7 @@ def _sample(record: Mapping[str, Any], rewards: set[str], group: int, i: int) ->
     parts = {n: float(v) for n in names if isinstance(v := record[n], int | float) and math.isfinite(v)}
     reward = math.fsum(parts.values()) if parts else None
     prompt = record["prompt"]
-    share = reward is not None and 0 <= reward <= 1
-    why = "" if share else "no reward" if reward is None else f"the reward {reward:g} is no share"
+    outcome, why = ("ok", "") if reward is not None else ("error", "no reward")
     advantage = record.get("advantage")
     return {
         "step": int(record["step"]),
@@ -132,7 +139,7 @@ def _sample(record: Mapping[str, Any], rewards: set[str], group: int, i: int) ->
         "text": _said(record["completion"]),
         "finish_reason": None,
         "tokens": None,
-        "score": {"value": reward if share else None, "outcome": "ok" if share else "error", "feedback": why, "parts": parts},
+        "score": {"value": reward, "outcome": outcome, "feedback": why, "parts": parts},
         "reward": reward,
         "advantage": advantage if isinstance(advantage, float) and math.isfinite(advantage) else None,
         "kept": True,

@@ -25,13 +25,15 @@ _TOLD = ("run_id", "task", "id", "digest", "cluster", "target", "text", "token_i
 def export(run: RunDir, form: str, out: Path) -> list[Path]:
     """Write `run` under the folder `out` in one of FORMATS; returns the files.
 
-    Raises UsageError for a run that has not ended (its tables are missing, or older than its log) and for an `out` that
-    cannot be written.
+    Raises UsageError for a run that has not ended (its tables are missing, or older than its log), for one that was imported as
+    numbers without samples, and for an `out` that cannot be written.
     """
     manifest = run.manifest()
     status = manifest.get("status", "unknown")
     if status not in ("done", "failed") or not (run.path / "results.json").is_file():
         raise UsageError(f"run {run.path.name} is {status}: only one that has ended can be exported; run its command again")
+    if not run.tasks():
+        raise UsageError(f"run {run.path.name} has no task with samples: there is nothing to export")
     try:
         out.mkdir(parents=True, exist_ok=True)
         if form == "csv":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import struct
 from pathlib import Path
@@ -106,6 +107,16 @@ def test_lines_by_step() -> None:
     assert lines == [{"step": 1, "loss": 5.0}, {"step": 3, "loss": 3.0, "eval": 0.5, "step_time": 2.0}]
     assert (started, finished) == ("1970-01-01T00:00:11Z", "1970-01-01T00:00:13Z")
     assert by_step([]) == ([], "", "")
+
+
+@pytest.mark.parametrize("wall", [math.nan, math.inf, 1e300, -1e12])
+def test_a_time_that_is_none(wall: float) -> None:
+    assert by_step([Scalar(1, wall, "loss", 4.0)]) == ([{"step": 1, "loss": 4.0}], "", "")
+
+
+def test_a_tag_called_step_is_not_the_step() -> None:
+    lines, _, _ = by_step([Scalar(1, 1.0, "step", 7.0), Scalar(2, 2.0, "loss", 4.0)])
+    assert lines == [{"step": 1}, {"step": 2, "loss": 4.0, "step_time": 1.0}]
 
 
 def test_names_that_transformers_changed_are_changed_back() -> None:

@@ -155,6 +155,39 @@ def test_samples_without_a_score(tmp_path: Path) -> None:
     assert task_of(run)["coverage"] == 0.5
 
 
+def test_a_part_is_the_mean_of_the_answers_that_have_it(tmp_path: Path) -> None:
+    """inspect leaves what is not scored out of its own means too."""
+
+    def change(content: Entries) -> None:
+        for name in ("a_epoch_1", "a_epoch_2", "b_epoch_1"):
+            content[f"samples/{name}.json"]["scores"]["half"]["value"] = float("nan")
+        content["samples/b_epoch_2.json"]["scores"]["match"]["value"] = float("nan")  # its other scores are there
+        content["header.json"]["results"] = None
+
+    run = bring(changed(tmp_path / "log.eval", change), tmp_path / "r")
+    halves = [dict(s["parts"]).get("half") for s in table(run, "samples")]
+    assert halves[:3] == [None, None, None] and None not in halves[3:]
+    b, c = halves[3], (halves[4] + halves[5]) / 2
+    part = task_of(run)["metrics"]["part:half"]
+    assert (part["value"], part["n_questions"]) == (pytest.approx((b + c) / 2), 2)
+    assert [q["part:half"] for q in table(run, "questions")] == [None, b, c]
+    assert "sums: part:half is over the 2 of 3 questions that have it" in run.notes
+
+
+@pytest.mark.parametrize("epoch", [0, 2])
+def test_epochs_that_would_lose_answers(tmp_path: Path, epoch: int) -> None:
+    def change(content: Entries) -> None:
+        content["samples/a_epoch_1.json"]["epoch"] = epoch
+
+    with pytest.raises(UsageError, match=rf"sample 'a' .*epochs \[{epoch}, 2\]: they count from 1, each once"):
+        bring(changed(tmp_path / "log.eval", change), tmp_path / "r")
+
+
+def test_scores_that_would_be_one_part() -> None:
+    with pytest.raises(ValueError, match="two scores would be one part: a_b"):
+        flat_scores({"a/b": {"value": 1}, "a b": {"value": 0}})
+
+
 @pytest.mark.parametrize("status", ["cancelled", "error", "started"])
 def test_a_log_that_ended_early(tmp_path: Path, status: str) -> None:
     def change(content: Entries) -> None:

@@ -193,10 +193,10 @@ def test_a_metric_that_is_no_share_is_not_the_value(tmp_path: Path) -> None:
     metrics = summary(run)["tasks"]["lambada"]["metrics"]
     assert {k: (a["value"], a["method"]) for k, a in metrics.items()} == {
         "avg": (0.5, "none"),
-        "part:perplexity": (-4.0, "none"),  # the mean of log-likelihoods: the source's is said beside it
+        "part:perplexity": (55.0, "none"),  # its questions have log-likelihoods
         "part:f1": (0.7, "stderr"),  # pairs, of which lm-eval makes the number
     }
-    assert run.notes == ("lambada: perplexity,none is 55.000000 in the source, and -4.000000 as the mean of its questions",)
+    assert run.notes == ("lambada: perplexity,none is kept as stated, 55.000000: it is no mean of its questions",)
 
 
 def test_older_logs_say_less(tmp_path: Path) -> None:

@@ -81,8 +81,9 @@ def test_state_and_completions(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert samples[0]["id"] == samples[1]["id"] != samples[2]["id"]
     assert samples[0]["score"] == {"value": 1.0, "outcome": "ok", "feedback": "", "parts": {"starts": 1.0, "length": 0.0}}
-    assert [s["score"]["outcome"] for s in samples] == ["ok", "ok", "error", "error"]  # no reward; 2.0 is no share
-    assert samples[3]["score"]["feedback"] == "the reward 2 is no share"
+    assert [s["score"]["outcome"] for s in samples] == ["ok", "ok", "error", "ok"]
+    assert samples[2]["score"]["feedback"] == "no reward"
+    assert samples[3]["score"]["value"] == 2.0  # rewards are no shares, and stay as they are
 
 
 def test_conversations(tmp_path: Path) -> None:
