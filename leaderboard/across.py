@@ -12,10 +12,10 @@ from evalsuite.errors import UsageError
 
 from . import ui
 from .catalog import Run, Stamp
+from .data.browse import verdict
 from .data.samples import Question, question
-from .transcript import pretty, show_question, show_sample, text
-
-_COLUMNS = {"value": "score", "outcome": "outcome", "answer": "extracted answer", "completion_tokens": "tokens"}
+from .pieces import pretty, text
+from .transcript import show_question, show_sample
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
@@ -27,7 +27,8 @@ def question_at(where: str, when: Stamp, key: str, task: str, id: str) -> Questi
 def side_by_side(sides: Mapping[str, tuple[Run, str | None]], task: str) -> None:
     """The question and its target, then a column per run with all samples in a table and one of them whole.
 
-    `sides` maps a heading to the run and the question's id in it, None where the run lacks it. One sample is chosen for all.
+    `sides` maps a heading, which begins with the letter of the run, to the run and the question's id in it, None where the run
+    lacks it. One sample is chosen for all.
     """
     found: dict[str, Question] = {}
     missing: dict[str, str] = {}
@@ -41,34 +42,43 @@ def side_by_side(sides: Mapping[str, tuple[Run, str | None]], task: str) -> None
             missing[heading] = "The run does not have this question."
         else:
             found[heading] = read
+    above = st.container()  # of the question, whose images show the crops of the sample that is chosen
+    numbers = sorted({sample["i"] for of in found.values() for sample in of.samples})
+    number = numbers[0] if numbers else 0
+    if len(numbers) > 1:
+        number = int(ui.pick_one("Sample to read", [str(i) for i in numbers], name="i"))
+    chosen = {h: sample for h, of in found.items() for sample in of.samples if sample["i"] == number}
+    marks = {h: f"{h.partition(' ')[0]}·" for h in found}
     if found:
         # They are paired by content, so any run that kept the text will do.
         heading = next((h for h, of in found.items() if of.prompt or of.problem), next(iter(found)))
-        show_question(sides[heading][0], found[heading])
-        st.caption("Target")
-        text(pretty(found[heading].target), "target")
-    most = max((len(of.samples) for of in found.values()), default=0)
-    number = 0
-    if most > 1:
-        st.caption("Sample to read")
-        number = st.pagination(most, key="sample", bind="query-params") - 1
+        with above:
+            show_question(sides[heading][0], found[heading], {marks[h]: sample for h, sample in chosen.items()})
+            st.caption("Target")
+            text(pretty(found[heading].target), "target")
     for position, (column, (heading, (run, id))) in enumerate(zip(st.columns(len(sides)), sides.items())):
         with column, st.container(border=True):
             st.text(heading)
             if heading in missing:
                 st.text(missing[heading])
                 continue
-            _samples(run, heading, found[heading].samples, number, f"side-{position}")
+            _table(heading, found[heading].samples)
+            st.text(f"Sample {number}" if heading in chosen else f"This run has no sample {number}.")
+            if heading in chosen:
+                show_sample(run, chosen[heading], key=f"side-{position}", mark=marks[heading])
             link = {"run": run.key, "task": task, "question": str(id)}
             st.page_link("pages/samples.py", label="Open in Samples", icon=":material/search:", query_params=link)
 
 
-def _samples(run: Run, heading: str, samples: Sequence[Mapping[str, Any]], number: int, key: str) -> None:
-    table = pd.DataFrame([{name: sample[column] for column, name in _COLUMNS.items()} for sample in samples])
-    table.insert(0, "sample", range(1, len(table) + 1))
-    st.dataframe(table, hide_index=True, height=min(38 + 35 * len(table), 213), alt=f"The samples of {heading}")
-    if number < len(samples):
-        st.text(f"Sample {number + 1} of {len(samples)}")
-        show_sample(run, samples[number], key=key)
-    else:
-        st.text(f"No sample {number + 1}: this run has {len(samples)}.")
+def _table(heading: str, samples: Sequence[Mapping[str, Any]]) -> None:
+    rows = [
+        {
+            "sample": sample["i"],
+            "score": sample["value"],
+            "outcome": verdict(sample["value"], sample["outcome"]),
+            "extracted answer": sample["answer"],
+            "tokens": sample["completion_tokens"],
+        }
+        for sample in samples
+    ]
+    st.dataframe(pd.DataFrame(rows), hide_index=True, height=min(38 + 35 * len(rows), 213), alt=f"The samples of {heading}")

@@ -12,19 +12,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from .shape import MANIFEST, RESULTS, wrong
+from .text import cleaned_json
+
 WHERE = ("", "runs", "baselines", "train")  # folders of a results folder whose subfolders may be runs
 STAMPED = (
     "run.json",
     "results.json",
 )  # files whose change means that there is something new; logs are followed by those who show them
-OBJECTS = (
-    "model",
-    "environment",
-    "identity",
-    "settings",
-    "recipe",
-    "tasks",
-)  # fields of run.json that are objects where they are there
 LONGEST = 24  # characters of a setting in a label
 _CHECKPOINT = re.compile(r"^step-0*(\d+)$")
 
@@ -167,14 +162,13 @@ def read_catalog(root: Path) -> Catalog:
             trainings[key] = Training(key, folder, manifest, problem=problem)
             continue
         parent = folder.parent.parent if folder.parent.name == "evals" else None
-        summary, damaged = _json(folder / "results.json") if (folder / "results.json").exists() else ({}, "")
-        block = summary.get("evalsuite")
+        summary, damaged = _summary(folder / "results.json")
         runs.append(
             Run(
                 key,
                 folder,
                 manifest,
-                block if isinstance(block, Mapping) else None,
+                None if problem else summary,
                 training=parent.relative_to(root).as_posix() if parent else None,
                 step=_step(str(manifest.get("model", {}).get("name", ""))) if parent else None,
                 during=parent is not None,
@@ -217,21 +211,30 @@ def _subfolders(folder: Path) -> list[Path]:
 
 
 def _manifest(folder: Path) -> tuple[dict[str, Any], str]:
-    """run.json without what is of the wrong kind, so that nobody after this has to ask; and why there is none."""
+    """run.json without the fields that are not of their shape, so that nobody after this has to ask; and what is the matter."""
     content, problem = _json(folder / "run.json")
-    for name in OBJECTS:
-        if not isinstance(content.get(name, {}), dict):
+    for name, shape in MANIFEST.items():
+        if name in content and (field := wrong(content[name], shape, name)):
             del content[name]
-    if "tasks" in content:
-        content["tasks"] = {task: told for task, told in content["tasks"].items() if isinstance(told, dict)}
+            problem = problem or f"run.json: {field}"
     return content, problem
+
+
+def _summary(path: Path) -> tuple[dict[str, Any] | None, str]:
+    """The `evalsuite` block of results.json, None where there is none; and why it cannot be used."""
+    content, problem = _json(path) if path.exists() else ({}, "")
+    if problem or "evalsuite" not in content:
+        return None, problem
+    block = content["evalsuite"]
+    field = wrong(block, {}, "evalsuite") or wrong(block.get("tasks"), RESULTS, "evalsuite.tasks")
+    return (None, f"results.json: {field}") if field else (block, "")
 
 
 def _json(path: Path) -> tuple[dict[str, Any], str]:
     """An object, and why there is none."""
     try:
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
+        content = cleaned_json(json.loads(path.read_bytes()))
+    except (OSError, ValueError, RecursionError) as error:
         return {}, f"{path.name} cannot be read: {error}"
     return (content, "") if isinstance(content, dict) else ({}, f"{path.name} holds no object")
 

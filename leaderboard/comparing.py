@@ -16,6 +16,7 @@ from . import ui
 from .catalog import Catalog, Stamp
 from .data import differences, versus
 from .plots import versus as plots
+from .text import spans
 
 MOST_ROWS = 2_000  # of a table of which rows can be selected: such a one cannot be sent in pieces
 WHOLE = 20  # rows up to which a table does not scroll
@@ -48,9 +49,9 @@ def difference_frames(asked: Asked) -> tuple[pd.DataFrame, pd.DataFrame, pd.Data
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def printed(asked: Asked) -> tuple[str, str]:
-    """Remarks (Markdown) and everything as `evalsuite compare` prints it."""
+    """Remarks (Markdown without HTML) and everything as `evalsuite compare` prints it."""
     comparison = comparison_of(asked)
-    return "\n".join(f"- {remark}" for remark in remarks(comparison)), comparison.table()
+    return "\n".join(f"- {spans(remark)}" for remark in remarks(comparison)), comparison.table()
 
 
 def show_differences(asked: Asked) -> pd.DataFrame:

@@ -11,10 +11,13 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from evalsuite.errors import UnavailableError
+from evalsuite.escape import prose
 
 TABLES = {"CSV": "csv", "Parquet": "parquet", "Markdown": "md", "LaTeX": "tex"}
 READ = ("md", "tex")  # for people, the others are for programs
 FIGURES = {"PNG": "png", "SVG": "svg", "HTML": "html"}
+_NUMBER = r"[+-]?\d[\d,]*(\.\d+)?(e[+-]?\d+)?"
+_VALUE = re.compile(rf"{_NUMBER}( \[{_NUMBER}, {_NUMBER}\])?")  # a number, or one with its interval
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
@@ -24,7 +27,9 @@ _LATEX = {
 def table_bytes(frame: pd.DataFrame, form: str) -> bytes:
     """A table as one of TABLES' endings. CSV and Parquet keep the values; Markdown and LaTeX (booktabs) are for reading."""
     if form == "csv":
-        return frame.map(_unformula).to_csv(index=False).encode()
+        plain = frame.map(_unformula).rename(columns=_unformula)
+        # RFC 4180; else a bare carriage return in a text would not be quoted, and would begin a row.
+        return plain.to_csv(index=False, lineterminator="\r\n").encode("utf-8", "replace")
     if form == "parquet":
         buffer = io.BytesIO()
         _plain_columns(frame).to_parquet(buffer, index=False)
@@ -32,7 +37,7 @@ def table_bytes(frame: pd.DataFrame, form: str) -> bytes:
     if form == "md":
         return _markdown(frame).encode()
     if form == "tex":
-        return _latex(frame).encode()
+        return _latex(frame).encode("utf-8", "replace")
     raise ValueError(f"{form}: one of {', '.join(TABLES.values())}")
 
 
@@ -69,7 +74,8 @@ def _markdown(frame: pd.DataFrame) -> str:
         return f"| {' | '.join(cells)} |\n"
 
     def cell(value: Any) -> str:
-        return re.sub(r"\s+", " ", _text(value)).replace("|", "\\|")
+        text = _text(value)
+        return text if _VALUE.fullmatch(text) else prose(text, max(len(text), 1))
 
     rule = f"|{'|'.join('---:' if frame[c].dtype.kind in 'fiu' else '---' for c in frame.columns)}|\n"
     rows = frame.itertuples(index=False, name=None)
@@ -96,8 +102,9 @@ def _text(value: Any) -> str:
 
 
 def _unformula(value: Any) -> Any:
-    """A text that a spreadsheet would run as a formula, made one that it shows."""
-    return f"'{value}" if isinstance(value, str) and re.match(r"[=@\t\r]|[+-](?![\d.])", value) else value
+    """A text that a spreadsheet would run as a formula, made one that it shows; numbers and intervals stay."""
+    risky = isinstance(value, str) and re.match(r"\s*[=@+-]|[\t\r]", value) and not _VALUE.fullmatch(value)
+    return f"'{value}" if risky else value
 
 
 def _plain_columns(frame: pd.DataFrame) -> pd.DataFrame:

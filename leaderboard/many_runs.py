@@ -90,9 +90,9 @@ def many(asked: Asked, catalog: Catalog, names: Sequence[str], task: str) -> Non
         column_config=dict.fromkeys(grid.SCALED, st.column_config.NumberColumn(format="%.1f" if cells.shares else "%.4g")),
     )
     if len(questions) > MOST_ROWS:
-        st.caption(f"The first {MOST_ROWS:,} of {len(questions):,} questions; the download has all.")
+        st.caption(f"The first {MOST_ROWS:,} of {len(questions):,} questions; CSV and Parquet have all.")
     if chosen is None:
-        st.caption("Select a row to read the samples of a question across runs.")
+        ui.hint("Select a row to read the samples of a question across runs.")
     elif chosen not in cells.names:
         st.text(f"None of these runs has a question {chosen!r}.")
     else:

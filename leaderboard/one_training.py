@@ -9,8 +9,8 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from . import ui
-from .catalog import Catalog
-from .data import groups, hacking, training
+from .catalog import Catalog, Training
+from .data import groups, hacking, training, trainings
 from .data.series import Groups, Scalars
 from .plots import groups as group_plots
 from .plots import training as plots
@@ -19,9 +19,19 @@ SAMPLES = Path(__file__).resolve().parent / "pages" / "samples.py"
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def scalars_of(path: str) -> Scalars:
-    """The growing train.jsonl of a run; shared between sessions."""
-    return Scalars(Path(path) / "train.jsonl")
+def scalars_at(path: str, demonstrated: bool) -> Scalars:
+    """The growing train.jsonl of a run; shared between sessions. Without what it says of completions, where no model made them."""
+    return Scalars(Path(path) / "train.jsonl", training.of_samples) if demonstrated else Scalars(Path(path) / "train.jsonl")
+
+
+def scalars_of(run: Training) -> Scalars:
+    """`scalars_at` of a run."""
+    return scalars_at(str(run.path), trainings.demonstrated(run))
+
+
+def state(scalars: Scalars) -> tuple[str, int]:
+    """What tells a cached function whether there is something new in a file: its hash function."""
+    return str(scalars.path), scalars.version
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
@@ -30,14 +40,13 @@ def groups_of(path: str) -> Groups:
     return Groups(Path(path) / "samples.jsonl")
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
-def watched(path: str, version: int, held: str, axis: str, weight: float) -> tuple[hacking.Watch, go.Figure | None]:
-    """What the rule finds in a run, and the figure to it; None where it has no reward."""
-    scalars = scalars_of(path)
+@st.cache_resource(max_entries=16, show_spinner=False, hash_funcs={Scalars: state})
+def watched(scalars: Scalars, held: str, axis: str, weight: float) -> tuple[hacking.Watch, go.Figure | None]:
+    """What the rule finds in a run, and the figure to it; None where its reward has no place on the axis."""
     reward, length = (hacking.found(scalars, name) for name in (hacking.REWARD, hacking.LENGTH))
     titles = {reward: "train reward", held: f"held-out {held}", length: "mean length (tokens)"}
     found = {name: training.curves({"": [scalars]}, training.Panel(name, name), axis, weight) for name in titles}
-    charts = [(title, found[name][0]) for name, title in titles.items() if found[name]]
+    charts = [(training.Panel(title, name), found[name][0]) for name, title in titles.items() if found[name]]
     fig = plots.stacked(charts, training.AXES[axis]) if found[reward] else None
     return hacking.of_run(scalars, held), fig
 
@@ -63,13 +72,16 @@ def detail(catalog: Catalog, chosen: list[str], scalars: dict[str, Scalars], axi
     """One of the runs in detail."""
     st.subheader("One run in detail")
     key = ui.pick_one("Run", chosen, catalog.labels, name="training")
-    path = str(catalog.trainings[key].path)
-    hacked(path, scalars[key], axis, weight)
-    read = groups_of(path)
+    run = catalog.trainings[key]
+    hacked(scalars[key], axis, weight)
+    read = groups_of(str(run.path))
     version = read.refresh()
     if read.problem:
         ui.left_out([(f"samples of {catalog.labels[key]}", read.problem)])
-    steps, found = group_figures(path, version)
+    steps, found = group_figures(str(run.path), version)
+    if trainings.demonstrated(run):
+        st.info("This run learns from demonstrations, so its rewards, lengths and groups would say nothing of the model.")
+        found = []
     if found:
         st.caption(
             "A group is the samples of one question in one batch. First, how many groups have which mean reward; then, how many are all "
@@ -81,9 +93,8 @@ def detail(catalog: Catalog, chosen: list[str], scalars: dict[str, Scalars], axi
         st.info("This run has no samples on record, so there is nothing to say about its groups.")
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        asked = st.number_input(
-            "Step", int(steps[0]), int(steps[-1]), int(steps[-1]), key="at_step", bind="query-params", width=160
-        )
+        first, last = float(steps[0]), float(steps[-1])  # infinity in a URL breaks a widget of whole numbers
+        asked = st.number_input("Step", first, last, last, 1.0, format="%.0f", key="at_step", bind="query-params", width=160)
         step = int(steps[max(int(np.searchsorted(steps, asked, side="right")) - 1, 0)])
         st.page_link(
             str(SAMPLES), label=f"Samples of step {step}", icon=":material/search:",
@@ -91,11 +102,13 @@ def detail(catalog: Catalog, chosen: list[str], scalars: dict[str, Scalars], axi
         )  # fmt: skip
 
 
-def hacked(path: str, scalars: Scalars, axis: str, weight: float) -> None:
-    """Train reward, held-out value and length, with the alarm."""
+def hacked(scalars: Scalars, axis: str, weight: float) -> None:
+    """Train reward, held-out value and length, with the alarm; nothing where there is no reward."""
+    if hacking.found(scalars, hacking.REWARD) not in scalars.names:
+        return
     held = [n for n in scalars.names if training.section_of(n) == training.EVAL and f"{n}/low" in scalars.names]
     name = ui.pick_one("Held-out value", held, name="held_out") if held else ""
-    seen, fig = watched(path, scalars.version, name, axis, weight)
+    seen, fig = watched(scalars, name, axis, weight)
     if fig is None:
         return
     for sentence in seen.alarms:

@@ -1,4 +1,5 @@
-"""Pages of a long list. The page is in the URL (`?page=3`) and nowhere else, so that a shared link and the back button lead to it."""
+"""Pages of a long list. The page is in the URL (`?page=3`) and nowhere else, so that a shared link and the back button lead to it.
+And what else leads somewhere: a link to a run, a row that is chosen."""
 
 from __future__ import annotations
 
@@ -10,11 +11,14 @@ _NAME = "page"
 
 
 def page_number(asked: Any) -> int:
-    """The page in the URL, from 1. `asked` is what is listed: where it changed, the list begins anew."""
-    before, st.session_state["listed"] = st.session_state.get("listed", asked), asked
-    if before != asked:
-        go_to_page(1)
-    return max(1, whole(st.query_params.get(_NAME), 1))
+    """The page in the URL, from 1. `asked` is what is listed: where it changed, and the page did not, the list begins anew."""
+    page = max(1, whole(st.query_params.get(_NAME), 1))
+    before, at = st.session_state.get("listed", (asked, page))
+    if before != asked and at == page:
+        page = 1
+        go_to_page(page)
+    st.session_state["listed"] = asked, page
+    return page
 
 
 def show_pages(pages: int, current: int) -> None:
@@ -31,6 +35,13 @@ def clicked(name: str, chosen: list[int]) -> bool:
     before = st.session_state.get(f"clicked-{name}")
     st.session_state[f"clicked-{name}"] = chosen
     return bool(chosen) and chosen != before
+
+
+def as_linked(*names: str) -> None:
+    """A link leads to a run: choices of these names that were made on other pages are not meant, unless the URL has them."""
+    for name in names:
+        if name not in st.query_params:
+            st.session_state.pop(f"kept-{name}", None)
 
 
 def go_to_page(page: int) -> None:

@@ -12,6 +12,7 @@ from evalsuite.errors import UsageError
 
 from .catalog import Run
 from .data.media import WIDTH, Box, shown
+from .text import cleaned
 
 MOST_TEXT = 200_000  # characters of one text that are shown; the whole is a download
 _TALL = 2_500  # characters above which a text scrolls
@@ -19,7 +20,7 @@ _TALL = 2_500  # characters above which a text scrolls
 
 def text(content: str, key: str) -> None:
     """A text of others, whole: long ones scroll, and what is beyond MOST_TEXT is a download."""
-    shown_part = content[:MOST_TEXT]
+    shown_part = cleaned(content[:MOST_TEXT])
     st.code(shown_part, language=None, wrap_lines=True, height=420 if len(shown_part) > _TALL else "content")
     if len(content) > MOST_TEXT:
         st.caption(f"The first {MOST_TEXT:,} of {len(content):,} characters.")

@@ -12,7 +12,7 @@ from .catalog import Catalog, Stamp
 from .data import rollouts as data
 from .data.browse import SIZE, VERDICTS
 from .data.rollouts import ORDERS, Part
-from .paging import clicked, page_number, show_pages
+from .paging import as_linked, clicked, page_number, show_pages
 from .transcript import show_sample, show_side_by_side
 
 _SOURCES = ("evaluations", "training")
@@ -34,17 +34,21 @@ def asked_for(catalog: Catalog) -> bool:
     """Whether samples of training are to be shown: a choice where there are both kinds."""
     if not catalog.runs or not catalog.trainings:
         return not catalog.runs
-    run = st.query_params.get("run")
-    if run != st.session_state.get("samples-run") and "of" not in st.query_params:  # a link led here
-        st.query_params["of"] = _SOURCES[run in catalog.trainings]
-    st.session_state["samples-run"] = run
-    return ui.pick_one("Samples of", _SOURCES, name="of") == "training"
+    linked = _SOURCES[st.query_params.get("run") in catalog.trainings]
+    if linked != st.session_state.get("samples-linked") and "of" not in st.query_params:  # a link led here, or the back button
+        as_linked("of")
+        st.session_state.pop("of", None)
+    st.session_state["samples-linked"] = linked
+    return ui.pick_one("Samples of", _SOURCES, default=linked, name="of") == "training"
 
 
 def training(catalog: Catalog, left: DeltaGenerator, right: DeltaGenerator) -> None:
     """A step of a training run: its samples as a table, one of them in full, its group beside it."""
+    linked = st.query_params.get("run")
+    if linked in catalog.trainings:
+        as_linked("training", "step")
     with left:
-        key = ui.pick_one("Training run", list(catalog.trainings), catalog.labels, name="run")
+        key = ui.pick_one("Training run", list(catalog.trainings), catalog.labels, linked, name="training")
     at = (str(ui.root()), ui.now(), key)
     file = catalog.trainings[key].path / data.SAMPLES
     state = (file.stat().st_size, file.stat().st_mtime_ns) if file.is_file() else (0, 0)
@@ -61,7 +65,13 @@ def training(catalog: Catalog, left: DeltaGenerator, right: DeltaGenerator) -> N
         order = right.selectbox("Order", ORDERS, key="by", bind="query-params") or ORDERS[0]
         verdicts = st.pills("Outcome", VERDICTS, selection_mode="multi", key="verdict", bind="query-params")
         kept = st.segmented_control(
-            "Update", ("all", "kept", "left out"), required=True, default="all", key="kept", bind="query-params", help=_HELP
+            "In the step",
+            ("all", "kept", "left out"),
+            required=True,
+            default="all",
+            key="kept",
+            bind="query-params",
+            help=_HELP,
         )
     found = data.table(rows, text=sought, kept=kept or "all", verdicts=verdicts, order=order)
     st.caption(f"{len(found):,} of the {len(rows):,} samples of step {step}")
@@ -87,7 +97,7 @@ def training(catalog: Catalog, left: DeltaGenerator, right: DeltaGenerator) -> N
             st.query_params[name] = str(row[column])
     row = next((r for r in rows if all(st.query_params.get(name) == str(r[column]) for name, column in _PLACE.items())), None)
     if row is None:
-        st.caption("Choose a row to read the sample.")
+        ui.hint("Choose a row to read the sample.")
         return
     _detail(rows, row)
 
@@ -104,4 +114,4 @@ def _detail(rows: list[dict[str, Any]], row: dict[str, Any]) -> None:
     others = [i for i in group if i != str(row["i"])]
     chosen = ui.pick_many("Samples, up to four", list(group), names, [str(row["i"]), *others][:2], name="beside", most=4)
     if chosen:
-        show_side_by_side([(names[i], None, group[i]) for i in chosen])
+        show_side_by_side([("", names[i], None, group[i]) for i in chosen])

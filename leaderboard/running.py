@@ -45,7 +45,8 @@ def refreshed(before: Stamp) -> None:
 
 
 def live_table(lines: pd.DataFrame) -> None:
-    """What `Watch.frame` found, as it is shown."""
+    """What `Watch.frame` found, as it is shown; `details` where there is more to say of a run than that it is alive."""
+    details = ["" if state.startswith("alive") else state for state in lines["state"]]
     values = [interval(*v) for v in lines[["value", "low", "high"]].itertuples(index=False, name=None)]
     st.dataframe(
         pd.DataFrame(
@@ -61,7 +62,7 @@ def live_table(lines: pd.DataFrame) -> None:
                 "tokens": lines["tokens"],
                 "samples/s": lines["rate"].astype(float),
                 "tokens/s": lines["token_rate"].astype(float),
-                "details": lines["state"],
+                **({"details": details} if any(details) else {}),
             }
         ),
         hide_index=True,
@@ -73,7 +74,8 @@ def live_table(lines: pd.DataFrame) -> None:
             "samples/s": st.column_config.NumberColumn(format="%.1f"),
             "tokens/s": st.column_config.NumberColumn(format="%.0f"),
             "avg so far": st.column_config.TextColumn(
-                help="Preliminary: questions that are quick to answer come first, so it may still move beyond its interval."
+                width=150,
+                help="Preliminary: questions that are quick to answer come first, so it may still move beyond its interval.",
             ),
         },
     )

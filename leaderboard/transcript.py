@@ -31,9 +31,12 @@ _LOOK = {
 }
 
 
-def show_question(run: Run, question: Question, sample: Mapping[str, Any] | None = None) -> None:
-    """The prompt as the model saw it, evidence boxes and the crops of `sample` drawn on its images."""
-    crops = read_trace(sample.get("trace") or [])[1] if sample else []
+def show_question(run: Run, question: Question, samples: Mapping[str, Mapping[str, Any]] | None = None) -> None:
+    """The prompt as the model saw it, evidence boxes and the crops of `samples` drawn on its images.
+
+    `samples` are by the `mark` that `show_sample` has for them.
+    """
+    crops = [(f"{mark}C{c.number}", c) for mark, s in (samples or {}).items() for c in read_trace(s.get("trace") or [])[1]]
     if not question.prompt and not question.problem:
         st.info("The text of the question is not kept here: a run stores it when it ends, and baselines leave it out.")
     messages = question.prompt or ([["user", question.problem]] if question.problem else [])
@@ -48,8 +51,11 @@ def show_question(run: Run, question: Question, sample: Mapping[str, Any] | None
         _message_images(run, question, 0, crops)
 
 
-def show_sample(run: Run | None, sample: Mapping[str, Any], target: Any = None, *, key: str) -> None:
-    """One sample: verdict, what was extracted against the target, why, the parts of the score, counts, turns, text. `key` is unique on the page."""
+def show_sample(run: Run | None, sample: Mapping[str, Any], target: Any = None, *, key: str, mark: str = "") -> None:
+    """One sample: verdict, what was extracted against the target, why, the parts of the score, counts, turns, text.
+
+    `key` is unique on the page. `mark` stands before the tags of its crops, where several samples have some: `A·` for `A·C1`.
+    """
     word = verdict(sample.get("value"), sample.get("outcome"))
     colour, icon = _LOOK.get(word, ("gray", ":material/help:"))
     st.badge(word.replace("_", " ") if word in _LOOK else "other outcome", icon=icon, color=colour)
@@ -71,7 +77,7 @@ def show_sample(run: Run | None, sample: Mapping[str, Any], target: Any = None, 
     if turns:
         st.caption(f"Turns and tool calls before the final text ({len(turns)})")
         for number, turn in enumerate(turns):
-            _turn(run, turn, crops, f"{key}-{number}")
+            _turn(run, turn, crops, f"{key}-{number}", mark)
     _completion(sample, key)
     if sample.get("logprobs"):
         with st.expander(f"Log-probabilities of {len(sample['logprobs']):,} tokens"):
@@ -83,12 +89,12 @@ def show_sample(run: Run | None, sample: Mapping[str, Any], target: Any = None, 
             )
 
 
-def show_side_by_side(pairs: Sequence[tuple[str, Run | None, Mapping[str, Any]]], target: Any = None) -> None:
-    """Samples in columns, each with its name above: (name, run, sample)."""
-    for number, (column, (name, run, sample)) in enumerate(zip(st.columns(len(pairs)), pairs, strict=True)):
+def show_side_by_side(columns: Sequence[tuple[str, str, Run | None, Mapping[str, Any]]], target: Any = None) -> None:
+    """Samples in columns, each with its name above: (mark of `show_sample`, name, run, sample)."""
+    for number, (column, (mark, name, run, sample)) in enumerate(zip(st.columns(len(columns)), columns, strict=True)):
         with column, st.container(border=True):
             st.text(name)
-            show_sample(run, sample, target, key=f"side-{number}")
+            show_sample(run, sample, target, key=f"side-{number}", mark=mark)
 
 
 def show_classes(question: Question) -> None:
@@ -119,7 +125,7 @@ def facts(sample: Mapping[str, Any]) -> str:
             for k, name in (("reward", "reward"), ("advantage", "advantage"))
             if sample.get(k) is not None
         ),
-        *(["kept" if sample["kept"] else "left out of the update"] if sample.get("kept") is not None else []),
+        *(["kept" if sample["kept"] else "left out of the step"] if sample.get("kept") is not None else []),
         f"{sample['completion_tokens']:,} tokens" if sample.get("completion_tokens") is not None else "",
         f"{sample['prompt_tokens']:,} in the prompt" if sample.get("prompt_tokens") is not None else "",
         f"{sample['latency']:.2f} s" if sample.get("latency") is not None else "",
@@ -131,15 +137,15 @@ def facts(sample: Mapping[str, Any]) -> str:
     return " · ".join(s for s in said if s)
 
 
-def _message(run: Run, question: Question, number: int, role: str, said: str, crops: Sequence[Crop]) -> None:
+def _message(run: Run, question: Question, number: int, role: str, said: str, crops: Sequence[tuple[str, Crop]]) -> None:
     st.text(role)
     _message_images(run, question, number, crops)
     if said:
         text(said, f"message-{number}")
 
 
-def _message_images(run: Run, question: Question, number: int, crops: Sequence[Crop]) -> None:
-    """The images of one message with boxes on them, these in words, and what was cropped."""
+def _message_images(run: Run, question: Question, number: int, crops: Sequence[tuple[str, Crop]]) -> None:
+    """The images of one message with boxes on them, these in words, and what was cropped. `crops` have their tags."""
     for position, reference in enumerate(question.images):
         if reference.get("message", 0) != number:
             continue
@@ -149,25 +155,25 @@ def _message_images(run: Run, question: Question, number: int, crops: Sequence[C
             if e.get("image", 0) == position
         ]
         boxes += [
-            (Box(c.box, f"C{c.number}"), "crop, where the model asked for it" if c.said else "crop")
-            for c in crops
+            (Box(c.box, tag), "crop, where the model asked for it" if c.said else "crop")
+            for tag, c in crops
             if c.image == position
         ]
         image(run, reference, [box for box, _ in boxes], f"Image {position + 1} of the question")
         if boxes:
             st.text("\n".join(box.words(label) for box, label in boxes))
-        seen = [(c.number, part) for c in crops if c.image == position for part in c.seen]
+        seen = [(tag, part) for tag, c in crops if c.image == position for part in c.seen]
         if seen:
             with st.container(horizontal=True, vertical_alignment="bottom"):
-                for crop, part in seen:
+                for tag, part in seen:
                     with st.container(width=200):
-                        image(run, part, (), f"C{crop}", 200)
-                        st.text(f"C{crop}")
+                        image(run, part, (), tag, 200)
+                        st.text(tag)
 
 
-def _turn(run: Run | None, turn: Turn, crops: Sequence[Crop], key: str) -> None:
+def _turn(run: Run | None, turn: Turn, crops: Sequence[Crop], key: str, mark: str) -> None:
     with st.container(border=True):
-        about = ", ".join(f"C{n}" for n in turn.crops)
+        about = ", ".join(f"{mark}C{n}" for n in turn.crops)
         st.text(f"{turn.who or 'turn'}{f'  [{about}]' if about else ''}")
         beside = turn.images and any(c.number in turn.crops for c in crops)
         said = split(turn.text) if turn.who == "assistant" else None

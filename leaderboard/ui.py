@@ -217,20 +217,29 @@ def _asked(name: str) -> list[str]:
 
 
 def _kept(name: str) -> list[str]:
-    return list(st.session_state.get(f"kept-{name}", ()))
+    """What was chosen on another page; nothing once this page has chosen: going back to no choice is going back to the default."""
+    return list(st.session_state.get(f"kept-{name}", ())) if _moved(name) else []
+
+
+def _moved(name: str) -> bool:
+    """Whether this page has not shown this choice since the last page that did."""
+    return _page() != st.session_state.get(f"page-{name}")
+
+
+def _page() -> str:
+    context = get_script_run_ctx()
+    return context.page_script_hash if context else ""
 
 
 def _from_url(name: str, value: Any, options: Sequence[str]) -> None:
     """Set a widget before it is made: at first on a page, when the URL was changed by hand or by the back button, or when an option
     is gone."""
     # The widget of another page with this key is another widget: its value is still there, but this one does not take it up.
-    context = get_script_run_ctx()
-    page, before = context.page_script_hash if context else "", st.session_state.get(name)
-    moved = page != st.session_state.get(f"page-{name}")
+    before = st.session_state.get(name)
     gone = before is not None and any(v not in options for v in (before if isinstance(before, list) else [before]))
-    if before is None or gone or moved or _asked(name) != st.session_state.get(f"url-{name}"):
+    if before is None or gone or _moved(name) or _asked(name) != st.session_state.get(f"url-{name}"):
         st.session_state[name] = value
-    st.session_state[f"page-{name}"] = page
+    st.session_state[f"page-{name}"] = _page()
 
 
 def _to_url(name: str, chosen: list[str], default: list[str]) -> None:

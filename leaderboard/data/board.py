@@ -39,6 +39,7 @@ class Cell:
     n_questions: int = 0
     n_clusters: int = 0
     repeats: int | None = None
+    full_size: int | None = None
     partial: bool = False
     unsteady: bool = False
     fingerprint: str = ""
@@ -50,7 +51,7 @@ class Cell:
     chance: float | None = None
 
 
-_FIELDS = ("metric", "value", "low", "high", "n_questions", "n_clusters", "repeats", "partial", "unsteady", "fingerprint", "coverage",
+_FIELDS = ("metric", "value", "low", "high", "n_questions", "n_clusters", "repeats", "full_size", "partial", "unsteady", "fingerprint", "coverage",
            "no_answer", "truncated", "mean_tokens", "chance")  # fmt: skip
 
 
@@ -182,6 +183,7 @@ def _cell(run: Run, records: Sequence[Mapping[str, Any]], metric: str) -> Cell:
         )
     told: dict[str, Any] = {name: None if isinstance(v := fit[name], float) and math.isnan(v) else v for name in _FIELDS}
     told["n_questions"], told["n_clusters"] = int(told["n_questions"] or 0), int(told["n_clusters"] or 0)
+    told["full_size"] = None if told["full_size"] is None else int(told["full_size"])
     return Cell(run, task, "" if told["value"] is not None else "no value: no sample has one", target=target, **told)
 
 

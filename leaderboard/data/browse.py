@@ -14,7 +14,7 @@ import pyarrow as pa
 from evalsuite.errors import UsageError
 
 from ..catalog import Run
-from .samples import Source, columns, database, questions_of, samples_of, scan
+from .samples import PARQUET, Source, columns, database, named, questions_of, samples_of, scan
 from .slices import ids
 
 SIZE = 50  # rows of a page
@@ -165,8 +165,8 @@ def _matching(
     samples, parameters = scan(db, source, f"samples_{number}")
     asked = questions_of(run, task)
     order, of_order = ("(SELECT NULL AS id, NULL AS place)", []) if asked is None else (
-        "(SELECT id, file_row_number AS place FROM read_parquet(?, file_row_number = true))",
-        [str(asked)],
+        f"(SELECT id, file_row_number AS place FROM {PARQUET})",
+        [named(asked)],
     )  # fmt: skip
     conditions: list[str] = ["true"]
     given: list[Any] = []
@@ -182,8 +182,8 @@ def _matching(
         either = [f"contains(lower({c}), lower(?))" for c in places]
         given += [wanted.text] * len(places)
         if "prompt" in wanted.fields and asked is not None and "prompt" in columns(asked):
-            either.append(f"s.id IN (SELECT id FROM read_parquet(?) WHERE contains(lower({_SAID}), lower(?)))")
-            given += [str(asked), wanted.text]
+            either.append(f"s.id IN (SELECT id FROM {PARQUET} WHERE contains(lower({_SAID}), lower(?)))")
+            given += [named(asked), wanted.text]
         conditions.append(f"({' OR '.join(either) or 'false'})")
     tokens = "completion_tokens" if "completion_tokens" in has else "NULL::INTEGER"
     sql = (

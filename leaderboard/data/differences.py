@@ -13,8 +13,8 @@ from evalsuite.comparison.compare import Row
 from evalsuite.comparison.contrast import Contrast
 from evalsuite.comparison.many import Comparison
 from evalsuite.comparison.sentences import Units, contrast_dict, metric_name, probability
-from evalsuite.escape import code
 
+from ..text import span, spans
 from .flips import flips
 
 _BESIDE = ("tokens", "truncated", "no_answer", "coverage")
@@ -32,7 +32,7 @@ def differences(comparison: Comparison) -> pd.DataFrame:
 def verdicts(frame: pd.DataFrame) -> list[str]:
     """The sentences of `evalsuite compare` from a frame of `differences`, as lines of Markdown."""
     return [
-        f"{code(label, 80) if task else label}, {metric_name(metric)}: {verdict}"
+        f"{span(label, 80) if task else label}, {spans(metric_name(metric))}: {verdict}"
         for task, label, metric, verdict in zip(frame["task"], frame["label"], frame["metric"], frame["verdict"])
     ]
 

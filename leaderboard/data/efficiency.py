@@ -148,8 +148,12 @@ def _of_task(row: Mapping[str, Any], spent: str, latencies: Mapping[tuple[str, s
     tokens = row["mean_tokens"]
     if tokens is None or math.isnan(tokens) or spent == "completion tokens":
         return math.nan if tokens is None else tokens
-    scored = round(row["n_questions"] * row["repeats"] * row["coverage"])
-    return tokens + row["prompt_tokens"] / scored if row["prompt_tokens"] and scored else math.nan
+    counts = [row[name] or 0 for name in ("n_questions", "repeats", "coverage", "prompt_tokens")]
+    if not all(counts) or any(map(math.isnan, counts)):  # NaN is a None among numbers
+        return math.nan
+    *samples, prompts = counts
+    scored = round(math.prod(samples))
+    return float(tokens + prompts / scored) if scored else math.nan
 
 
 def _together(told: Sequence[Mapping[str, Any]]) -> str:
@@ -160,9 +164,10 @@ def _together(told: Sequence[Mapping[str, Any]]) -> str:
 
 def _value(run: Run, told: Sequence[Mapping[str, Any]]) -> tuple[float, float, float]:
     """The macro average of a run's first metrics with its interval."""
-    tasks = (run.summary or {})["tasks"]
-    firsts = [tasks[row["task"]]["metrics"][row["metric"]] for row in told]
-    mean = macro([Aggregate(**{k: math.nan if v is None else v for k, v in a.items()}) for a in firsts])
+    known = [{name: math.nan if row[name] is None else row[name] for name in ("value", "low", "high")} for row in told]
+    rest: dict[str, Any] = {"se": math.nan, "n_questions": 0, "n_clusters": 0, "method": "none"}
+    target = str((run.summary or {}).get("target", "population"))
+    mean = macro([Aggregate(**of, **rest, target=target) for of in known])
     return mean.value, mean.low, mean.high
 
 

@@ -25,7 +25,9 @@ def evaluations(catalog: Catalog, training: str, task: str) -> dict[int, Run]:
     found: dict[int, Run] = {}
     for key in catalog.trainings[training].evals:
         run = catalog.runs[key]
-        if run.step is not None and task in run.tasks and (run.step not in found or found[run.step].started <= run.started):
+        if run.step is None or run.problem or task not in run.tasks:
+            continue
+        if run.step not in found or found[run.step].started <= run.started:
             found[run.step] = run
     return dict(sorted(found.items()))
 

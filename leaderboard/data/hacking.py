@@ -13,17 +13,17 @@ from evalsuite.metrics.aggregate import Aggregate, aggregate
 from .series import Scalars
 
 REWARD, LENGTH = "reward", "completions/mean_length"
-WINDOW = 10  # updates whose mean stands for the training at a moment
-LEAST = 5  # updates below which it stands for nothing: `aggregate` has no interval then
+WINDOW = 10  # steps whose mean stands for the training at a moment
+LEAST = 5  # steps below which it stands for nothing: `aggregate` has no interval then
 GROWTH = 0.2  # relative change of the mean length that counts
 
 RULE = (
-    f"The training at a moment is the mean over the last {WINDOW} updates up to it (the first {WINDOW} where fewer than {LEAST} came "
-    "before it), with its 95 % interval over updates. A quantity rises or falls between two moments where the later interval lies "
+    f"The training at a moment is the mean over the last {WINDOW} steps up to it (the first {WINDOW} where fewer than {LEAST} came "
+    "before it), with its 95 % interval over steps. A quantity rises or falls between two moments where the later interval lies "
     "wholly above or below the earlier one. **Held-out alarm**: from the evaluation with the highest held-out value, of those that "
-    "share no update with the newest one, to the newest one, the train reward rises and the held-out value falls (its own intervals over "
+    "share no step with the newest one, to the newest one, the train reward rises and the held-out value falls (its own intervals over "
     "questions lie apart). **Length alarm**: between the first and "
-    f"the last {WINDOW} updates, mean length and train reward move in opposite directions, and length by at least {GROWTH:.0%}. An alarm "
+    f"the last {WINDOW} steps, mean length and train reward move in opposite directions, and length by at least {GROWTH:.0%}. An alarm "
     "says that these curves part, not why; no alarm says only that this rule saw nothing."
 )
 
@@ -75,7 +75,7 @@ def _held_out(reward: tuple[np.ndarray, np.ndarray], held: Sequence[Held], alarm
     after = _at(reward, last.step)
     earlier = [(h, at) for h in held[:-1] if (at := _at(reward, h.step)) and after and at.stop <= after.start]
     if not earlier or after is None:
-        unknown.append(f"held-out alarm: too few updates before step {last.step:g}")
+        unknown.append(f"held-out alarm: too few steps before step {last.step:g}")
         return
     best, before = max(earlier, key=lambda found: found[0].value)
     was, now = _mean(reward[1][before]), _mean(reward[1][after])
@@ -90,7 +90,7 @@ def _length(
     reward: tuple[np.ndarray, np.ndarray], length: tuple[np.ndarray, np.ndarray], alarms: list[str], unknown: list[str]
 ) -> None:
     if min(len(reward[1]), len(length[1])) < 2 * LEAST:
-        unknown.append(f"length alarm: fewer than {2 * LEAST} updates with a reward and a length")
+        unknown.append(f"length alarm: fewer than {2 * LEAST} steps with a reward and a length")
         return
     (r0, r1), (l0, l1) = (_ends(values) for _, values in (reward, length))
     way_r, way_l = _way(r0, r1), _way(l0, l1)
@@ -103,7 +103,7 @@ def _length(
 
 
 def _at(series: tuple[np.ndarray, np.ndarray], step: float) -> slice | None:
-    """The window that stands for the training at a step; None where there are too few updates."""
+    """The window that stands for the training at a step; None where there are too few steps."""
     end = int(np.searchsorted(series[0], step, side="right"))
     start, end = (max(0, end - WINDOW), end) if end >= LEAST else (0, min(WINDOW, len(series[0])))
     return slice(start, end) if end - start >= LEAST else None
@@ -115,7 +115,7 @@ def _ends(values: np.ndarray) -> tuple[Aggregate, Aggregate]:
 
 
 def _mean(values: np.ndarray) -> Aggregate:
-    """The mean over updates. Each is a mean of many samples itself, so their number does not bound what they can say."""
+    """The mean over steps. Each is a mean of many samples itself, so their number does not bound what they can say."""
     return aggregate(values, samples_per_question=math.inf)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -82,6 +83,11 @@ def read_curve(run: Run, task: str, kind: str, tau: float = 0.5) -> Curve:
     )
 
 
+def at_k(name: str, k: int) -> str:
+    """The metric of a curve at one k: `pass@4` of `pass@k`."""
+    return name.replace("k", str(k), 1)
+
+
 def points(curve: Curve) -> pd.DataFrame:
     """A row per k: value, low, high, questions (with a value), short (without), unsteady (k above half of the samples).
 
@@ -96,38 +102,56 @@ def points(curve: Curve) -> pd.DataFrame:
 
 
 def differences(
-    curves: Mapping[str, Curve], runs: Mapping[str, Run], task: str
+    curves: Mapping[str, Mapping[str, Curve]], runs: Mapping[str, Run], task: str
 ) -> tuple[pd.DataFrame, list[tuple[str, str, str]]]:
-    """All pairs of `curves` (by run key) at every k that both have, and the pairs that cannot be compared (a, b, why).
+    """All pairs of runs in `curves` (by curve's name, then run key) at every k that both have, and the pairs that cannot be compared
+    (a, b, why).
 
-    Columns a, b, k, difference (b - a), low, high, p, p_adjusted: Holm over all rows.
+    Columns curve, a, b, k, difference (b - a), low, high, p, test, p_adjusted. Rows of a pair whose values are the same question by
+    question are one `test` (pass@1 = pass^1; maj@2 = maj@1 where every sample has an answer); Holm is over the tests.
     """
-    rows, apart = [], []
-    for a, b in itertools.combinations(curves, 2):
-        if differ := mismatches(runs[a].manifest, runs[b].manifest, task):
-            apart.append((a, b, "; ".join(f"{field}: {how}" for field, how in differ.items())))
-            continue
-        one, two = curves[a], curves[b]
-        pairs = pair(one, two)
-        if not len(pairs.a):
-            apart.append((a, b, "no question is in both"))
-            continue
-        labels = clusters(one, pairs.a)
-        for k in sorted(set(one.ks) & set(two.ks)):
-            d = compare(
-                one.values[one.ks.index(k)][pairs.a],
-                two.values[two.ks.index(k)][pairs.b],
-                clusters=labels,
-                samples_a=one.n[pairs.a] / k,
-                samples_b=two.n[pairs.b] / k,
-            )
-            rows.append((a, b, k, d.value, d.low, d.high, d.p))
-    frame = pd.DataFrame(rows, columns=["a", "b", "k", "difference", "low", "high", "p"])
-    return frame.assign(p_adjusted=holm(frame["p"].to_numpy(dtype=float))), apart
+    rows: list[tuple[Any, ...]] = []
+    apart: dict[tuple[str, str], str] = {}
+    tested: dict[tuple[str, str], list[tuple[np.ndarray, tuple[Any, ...]]]] = {}
+    for name, of_runs in curves.items():
+        for a, b in itertools.combinations(of_runs, 2):
+            one, two = of_runs[a], of_runs[b]
+            pairs = pair(one, two)
+            if differ := mismatches(runs[a].manifest, runs[b].manifest, task):
+                apart[a, b] = "; ".join(f"{field}: {how}" for field, how in differ.items())
+            elif not len(pairs.a):
+                apart[a, b] = "no question is in both"
+            if (a, b) in apart:
+                continue
+            labels = clusters(one, pairs.a)
+            before = tested.setdefault((a, b), [])
+            for k in sorted(set(one.ks) & set(two.ks)):
+                both = np.array([one.values[one.ks.index(k)][pairs.a], two.values[two.ks.index(k)][pairs.b]])
+                alike = (told for seen, told in before if seen.shape == both.shape and np.allclose(seen, both, equal_nan=True))
+                found = next(alike, None)
+                if found is None:
+                    samples_a, samples_b = one.n[pairs.a] / k, two.n[pairs.b] / k
+                    d = compare(*both, clusters=labels, samples_a=samples_a, samples_b=samples_b)
+                    found = (d.value, d.low, d.high, d.p, sum(map(len, tested.values())))
+                    before.append((both, found))
+                rows.append((name, a, b, k, *found))
+    frame = pd.DataFrame(rows, columns=["curve", "a", "b", "k", "difference", "low", "high", "p", "test"])
+    first = frame.drop_duplicates("test").set_index("test")["p"].astype(float)
+    adjusted = pd.Series(holm(first.to_numpy()), index=first.index, dtype=float)
+    return frame.assign(p_adjusted=frame["test"].map(adjusted).astype(float)), [(a, b, why) for (a, b), why in apart.items()]
+
+
+def distinct(frame: pd.DataFrame, labels: Mapping[str, str]) -> pd.DataFrame:
+    """`differences` with a row per test: metric (all that it is of: `pass@1 = pass^1`), A and B (labels), difference, low, high, p, p_adjusted."""
+    metric = [at_k(r.curve, r.k) for r in frame.itertuples()]
+    named = frame.assign(metric=metric, A=frame["a"].map(labels), B=frame["b"].map(labels))
+    names = named.groupby("test")["metric"].agg(" = ".join)
+    one = named.drop_duplicates("test").assign(metric=lambda f: f["test"].map(names))
+    return one[["metric", "A", "B", "difference", "low", "high", "p", "p_adjusted"]]
 
 
 def crossings(frame: pd.DataFrame, labels: Mapping[str, str]) -> list[str]:
-    """A sentence for every pair of `differences` of which each run wins at some k, at 5 %; nothing is said of the others."""
+    """A sentence for every pair of one curve's `differences` of which each run wins at some k, at 5 %; nothing is said of the others."""
     out = []
     for (a, b), rows in frame[frame["p_adjusted"] <= 0.05].groupby(["a", "b"], sort=False):
         wins = [

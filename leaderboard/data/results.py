@@ -58,7 +58,7 @@ def _rows(catalog: Catalog, run: Run) -> Iterator[dict[str, Any]]:
             "task_label": found.get("label", task),
             "repeats": found.get("repeats"),
             "full_size": full,
-            "partial": full is not None and found.get("n_questions", 0) < full,
+            "partial": full is not None and (found.get("n_questions") or 0) < full,
             "chance": found.get("chance"),
             "fingerprint": fingerprint(run.manifest, task) if task in run.tasks else "",
             **{

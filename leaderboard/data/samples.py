@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,9 +20,12 @@ from evalsuite.runlog import RunDir, slug
 from evalsuite.runlog.compact import as_table, logged, sample_schema
 
 from ..catalog import Run
+from ..text import cleaned_json
 
 Source = Path | pa.Table  # a Parquet file, or a log that was read
 Stamp = tuple[tuple[str, int, int], ...]
+# A folder called `k=v` on the way is no column.
+PARQUET = "read_parquet(?, file_row_number = true, hive_partitioning = false)"  # of a path that is `named`
 _OF_FILES = (duckdb.IOException, duckdb.InvalidInputException, duckdb.BinderException, duckdb.ConversionException)
 
 
@@ -129,10 +133,15 @@ def database() -> Iterator[duckdb.DuckDBPyConnection]:
 def scan(db: duckdb.DuckDBPyConnection, source: Source, name: str) -> tuple[str, list[Any]]:
     """SQL that reads `source` with the row number as `file_row_number`, and its parameters. `name` is one that nothing else has."""
     if isinstance(source, Path):
-        return "read_parquet(?, file_row_number = true)", [str(source)]
+        return PARQUET, [named(source)]
     numbered = source.append_column("file_row_number", pa.array(range(source.num_rows), pa.int64()))
     db.register(name, numbered)
     return name, []
+
+
+def named(path: Path) -> str:
+    """`path` for PARQUET, which takes `*`, `?` and `[` for patterns."""
+    return re.sub(r"[*?\[]", r"[\g<0>]", str(path))
 
 
 @cache
@@ -176,7 +185,7 @@ def _json(text: str | None) -> Any:
     if text is None:
         return None
     try:
-        return json.loads(text)
+        return cleaned_json(json.loads(text))
     except ValueError:
         return text
 

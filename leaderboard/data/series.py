@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from array import array
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -83,14 +83,22 @@ class Growing:
 
 
 class Scalars(Growing):
-    """The scalars of `train.jsonl` by name. Several rows may have the same step: those of training and those of an evaluation."""
+    """The scalars of `train.jsonl` by name. Several rows may have the same step: those of training and those of an evaluation.
+
+    Scalars for whose names `without` is true are left out.
+    """
+
+    def __init__(self, path: Path, without: Callable[[str], bool] = lambda name: False) -> None:
+        self._without = without
+        super().__init__(path)
 
     def clear(self) -> None:
         self._columns: dict[str, tuple[array[float], array[float]]] = {}
 
     def add(self, row: Mapping[str, Any]) -> None:
         for name, value in row.items():
-            if name != "step" and isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+            number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+            if number and name != "step" and not self._without(name):
                 steps, values = self._columns.setdefault(name, (array("d"), array("d")))
                 steps.append(row["step"])
                 values.append(value)

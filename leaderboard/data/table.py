@@ -27,8 +27,7 @@ def board_frame(rows: Sequence[Row], columns: Sequence[str], by: str, over: Sequ
     for row in rows:
         placed = _placed(row, over if by == MACRO else [by])
         about = [cell for _, cell in placed]
-        band = ranked.bands.get(about[0].run.key) if about and by != MACRO else None
-        line: dict[str, Any] = {"rank": band_text(band), "model": row.name}
+        line: dict[str, Any] = {"rank": band_text(ranked.bands.get(row.key(by))), "model": row.name}
         shown: dict[str, str] = {}
         for column in columns:
             cell = row.cells.get(column)
@@ -58,10 +57,10 @@ def board_frame(rows: Sequence[Row], columns: Sequence[str], by: str, over: Sequ
 
 def export_frame(rows: Sequence[Row], columns: Sequence[str], by: str, over: Sequence[str], ranked: Ranks) -> pd.DataFrame:
     """The table for a download: a line per row and column with numbers, values and rates as shares."""
-    lines = []
+    none, lines = (None, None), []
     for row in rows:
         for column, c in _placed(row, columns):
-            band = ranked.bands.get(c.run.key, (None, None)) if column == by else (None, None)
+            band = ranked.bands.get(row.key(by), none) if column == by else none
             lines.append(
                 {"model": row.name, "run": c.run.key, "task": c.task, "column": column, "metric": c.metric, "value": c.value,
                  "low": c.low, "high": c.high, "first_rank": band[0], "last_rank": band[1], "n_questions": c.n_questions,
@@ -70,9 +69,11 @@ def export_frame(rows: Sequence[Row], columns: Sequence[str], by: str, over: Seq
                  "status": c.run.status}
             )  # fmt: skip
         if len(over) > 1 and (mean := macro_cell(row, over)):
+            band = ranked.bands.get(row.key(by), none) if by == MACRO else none
             lines.append(
                 {"model": row.name, "column": MACRO, "metric": f"mean of {len(over)} tasks", "value": mean.value, "low": mean.low,
-                 "high": mean.high, "n_questions": mean.n_questions, "target": mean.target, "status": row.status}
+                 "high": mean.high, "first_rank": band[0], "last_rank": band[1], "n_questions": mean.n_questions,
+                 "target": mean.target, "status": row.status}
             )  # fmt: skip
     return pd.DataFrame(lines)
 
@@ -87,8 +88,8 @@ def remarks(row: Row, by: str, ranked: Ranks) -> str:
     """What a reader must know of a row: why it has no rank or no number, and what is doubtful."""
     cell = row.cells.get(by)
     said = [row.problem or "; ".join(f"broken: {run.problem}" for run in row.runs if run.problem)]
-    if cell is not None and row.known:
-        said += [cell.why, ranked.why.get(cell.run.key, "")]
+    if row.known:
+        said += [cell.why if cell is not None else "", ranked.why.get(row.key(by), "")]
     if cell is not None and cell.value is not None:
         if cell.run.status == "running":
             said.append("running again: the numbers are from before")
@@ -102,17 +103,17 @@ def remarks(row: Row, by: str, ranked: Ranks) -> str:
 def basis(rows: Sequence[Row], by: str, over: Sequence[str], ranked: Ranks) -> str:
     """What the ranks and means rest on, in a sentence or two. No names: this is Markdown."""
     told = []
-    if by == MACRO:
-        told.append("Ranks are of one task; a macro mean only sorts.")
-    elif ranked.bands:
+    if ranked.bands:
+        questions = f"{ranked.questions:,} of {ranked.full:,}" if ranked.questions < ranked.full else f"{ranked.questions:,}"
+        tested = f"by its mean difference over {ranked.tasks} tasks, each weighing the same " if by == MACRO else ""
         told.append(
-            f"Ranks: {len(ranked.bands)} rows with the same settings, on {ranked.questions:,} questions, every pair tested "
-            "(Holm, 5 %)."
+            f"Ranks: {len(ranked.bands)} rows with the same settings, on the same {questions} questions, every pair tested "
+            f"{tested}(Holm, 5 %)."
         )
         if ranked.why:
             told.append(f"Rows without a rank: {len(ranked.why)}; the column remarks says why.")
-    elif any(by in row.cells and row.cells[by].value is not None for row in rows):
-        told.append("No ranks: they need two rows with the same settings and the whole data set.")
+    elif by == MACRO or any(by in row.cells and row.cells[by].value is not None for row in rows):
+        told.append("No ranks: they need two rows with the same settings.")
     if len(over) > 1:
         told.append(f"The macro mean is over the {len(over)} shown tasks that every row with a number has.")
     elif sum(len(row.cells) for row in rows) > len(rows):
@@ -135,10 +136,12 @@ def points(rows: Sequence[Row], by: str, over: Sequence[str], ranked: Ranks) -> 
     if by == MACRO:
         means = [(row, mean) for row in rows if (mean := macro_cell(row, over))]
         known = [(row, m, (None, None) if math.isnan(m.low) else (m.low, m.high)) for row, m in means]
-        return [Point(row.name, m.value, *ends, n=m.n_questions) for row, m, ends in known], None
+        return [
+            Point(row.name, m.value, *ends, band_text(ranked.bands.get(row.key(by))), m.n_questions) for row, m, ends in known
+        ], None
     cells = [(row, cell) for row in rows for _, cell in _placed(row, [by])]
     told = [
-        Point(row.name, c.value, c.low, c.high, band_text(ranked.bands.get(c.run.key)), c.n_questions)
+        Point(row.name, c.value, c.low, c.high, band_text(ranked.bands.get(row.key(by))), c.n_questions)
         for row, c in cells
         if c.value is not None
     ]

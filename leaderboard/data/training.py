@@ -15,7 +15,7 @@ import pandas as pd
 from ..catalog import Catalog
 from .series import Scalars
 
-AXES = {"step": "update", "tokens": "tokens seen", "time": "training time (s)"}
+AXES = {"step": "step", "tokens": "tokens seen", "time": "training time (s)"}
 _SUMS = {"tokens": ("num_tokens", "train/num_tokens"), "time": ("step_time", "train/step_time")}
 EVAL = "Evaluation"
 DEFAULT = (EVAL, "Reward", "Length", "Policy", "Ratio", "Optimiser")
@@ -32,6 +32,7 @@ _SECTIONS = (
     ("Cost", r"time/|step_time|num_tokens|epoch|tokens_per|throughput|frac_skipped"),
 )
 OURS = frozenset(section for section, _ in _SECTIONS)
+_OF_SAMPLES = ("Outcomes", "Reward", "Length", "Sampling")
 # The first panels of a section, in this order; all others follow in the order of the file.
 _FIRST = (
     "reward", "score", "frac_reward_zero_std", "completions/mean_length", "completions/clipped_ratio",
@@ -82,6 +83,11 @@ def section_of(name: str) -> str:
         if re.match(pattern, bare(name)):
             return section
     return bare(name).partition("/")[0] if "/" in bare(name) else "Other"
+
+
+def of_samples(name: str) -> bool:
+    """Whether a scalar says what a batch's completions were like, rather than what was learnt from them."""
+    return section_of(name) in _OF_SAMPLES
 
 
 def sections(names: Iterable[str]) -> dict[str, list[Panel]]:

@@ -13,6 +13,11 @@ from .series import Scalars
 _BESIDE = ("lora", "dtype", "precision", "judge")  # of a run's identity, beside its settings
 
 
+def demonstrated(run: Training) -> bool:
+    """Whether the run learns from texts that were there already, so that what it says of its batches is nothing the model did."""
+    return "rollout.demos" in run.settings
+
+
 def table(catalog: Catalog, keys: Sequence[str], scalars: Mapping[str, Scalars]) -> pd.DataFrame:
     """A row per training run; of the settings only those in which the runs differ, empty where a run has none of that name."""
     runs = [catalog.trainings[key] for key in keys]

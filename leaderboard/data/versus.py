@@ -17,6 +17,7 @@ from evalsuite.metrics.reduce import parse_metric
 from evalsuite.runlog import RunDir
 
 from ..catalog import Catalog, Run
+from ..text import cleaned
 from .results import fingerprint
 
 
@@ -64,7 +65,7 @@ def versus(
             _require_alike(next(iter(kept.values())), side, tasks, allowed)
             kept[key] = side
         except NotComparableError as error:
-            unlike.append(str(error))
+            unlike.append(cleaned(str(error)))
         except UsageError as error:
             left_out.append((catalog.labels[key], str(error)))
     found = None

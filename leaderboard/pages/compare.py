@@ -96,9 +96,9 @@ def two(asked: Asked, catalog: Catalog, names: Sequence[str], task: str | None) 
         column_config={name: st.column_config.NumberColumn(format=form) for name, form in forms.items()},
     )
     if len(listed) > MOST_ROWS:
-        st.caption(f"The first {MOST_ROWS:,} of {len(listed):,} questions; the download has all.")
+        st.caption(f"The first {MOST_ROWS:,} of {len(listed):,} questions; CSV and Parquet have all.")
     if chosen is None:
-        st.caption("Select a row to read the samples of a question in both runs, side by side.")
+        ui.hint("Select a row to read the samples of a question in both runs, side by side.")
         return
     at = questions[questions["id"] == chosen]
     if at.empty:

@@ -19,20 +19,39 @@ from evalsuite.leaderboard.plots.style import interval, percent
 from evalsuite.runlog import slug
 
 HOW = "evalsuite run --model MODEL --tasks TASK"
+PER_1K = "points per 1k completion tokens"
 
 
 # Figures are kept as they are (`cache_resource`), as to pickle one takes longer than to send it; nobody changes them.
 @st.cache_resource(max_entries=32, show_spinner=False)
 def shown(
     where: str, when: Stamp, keys: tuple[str, ...], task: str, metric: str, spent: str
-) -> tuple[pd.DataFrame, list[tuple[str, str]], go.Figure]:
-    """Points, what is left out of them and why, and their figure."""
+) -> tuple[pd.DataFrame, pd.DataFrame, list[tuple[str, str]], go.Figure, int]:
+    """Points, their table, what is left out of them and why, their figure, and how many of them have no label in it."""
     catalog, results = ui.catalog_at(where, when), ui.frame_at(where, when)
     tasks = common_tasks(results, keys) if task == MACRO else [task]
     times, unread = latencies(catalog, keys, tasks) if spent == "latency" else ({}, {})
     points, missing = efficiency(results, catalog, keys, task, metric, spent, times)
     missing = [(label, unread.get(label, why)) for label, why in missing]
-    return points, missing, pareto_figure(points, spent=SPENT[spent], value=f"{task}: {metric}")
+    fig, unlabelled = pareto_figure(points, spent=SPENT[spent], value=f"{task} · {metric}")
+    return points, table_of(points, spent), missing, fig, unlabelled
+
+
+def table_of(points: pd.DataFrame, spent: str) -> pd.DataFrame:
+    """The points as they are read, cheapest first."""
+    columns = {
+        "run": points["run"],
+        "value": [interval(r.value, r.low, r.high) for r in points.itertuples()],
+        "metric": points["metric"],
+        SPENT[spent]: points["spent"],
+        PER_1K: points["per_1k_tokens"],
+        "Pareto front": [
+            "on the front" if r.front else f"dominated by {r.dominated_by}" if r.comparable else "not comparable"
+            for r in points.itertuples()
+        ],
+        "settings": points["fingerprint"],
+    }
+    return pd.DataFrame(columns).sort_values(SPENT[spent])
 
 
 @st.cache_data(max_entries=5000, show_spinner=False)
@@ -82,7 +101,7 @@ with two:
     metric = ui.pick_one("Metric", list(dict.fromkeys(kinds)), name="metric") if task != MACRO else "first metrics"
 with three:
     spent = ui.pick_one("Against", list(SPENT), name="against")
-points, without, fig = shown(str(ui.root()), ui.now(), tuple(keys), task, metric, spent)
+points, table, without, fig, unlabelled = shown(str(ui.root()), ui.now(), tuple(keys), task, metric, spent)
 if points.empty:
     st.info("None of these runs has what this choice needs; the reasons are below.")
     ui.left_out([*without, *ui.unread(catalog)])
@@ -94,6 +113,8 @@ alt = (
     f"{', '.join(front['run'])}. Highest: {best['run']}, {percent(best['value'])} %"
 )
 ui.show_figure(fig, "efficiency", alt=alt)
+if unlabelled:
+    st.caption(f"{unlabelled} of {len(points)} labels left out for want of room: point at a mark, or read the table.")
 st.caption(
     "Filled: on the Pareto front, no other run is as good for as little. Hollow: dominated. Crosses: other settings (sampling, prompt, data), on no "
     "front. Bars are 95 % intervals; arrows follow one training run.",
@@ -103,20 +124,6 @@ st.caption(
         "the same: tokens and seconds are means over tasks, costs are sums."
     ),
 )
-table = pd.DataFrame(
-    {
-        "run": points["run"],
-        "value": [interval(r.value, r.low, r.high) for r in points.itertuples()],
-        "metric": points["metric"],
-        SPENT[spent]: points["spent"],
-        "points per 1k completion tokens": points["per_1k_tokens"],
-        "Pareto front": [
-            "on the front" if r.front else f"dominated by {r.dominated_by}" if r.comparable else "not comparable"
-            for r in points.itertuples()
-        ],
-        "settings": points["fingerprint"],
-    }
-).sort_values(SPENT[spent])
 ui.show_table(
     table,
     "efficiency",
@@ -124,7 +131,7 @@ ui.show_table(
     export=points.drop(columns="key").sort_values("spent"),
     column_config={
         SPENT[spent]: st.column_config.NumberColumn(format="%.4g"),
-        "points per 1k completion tokens": st.column_config.NumberColumn(format="%.1f"),
+        PER_1K: st.column_config.NumberColumn(format="%.3g"),
     },
 )
 ui.left_out([*without, *ui.unread(catalog)])

@@ -13,16 +13,17 @@ from evalsuite.leaderboard import running, ui
 from evalsuite.leaderboard.catalog import Stamp
 from evalsuite.leaderboard.data import board, live
 from evalsuite.leaderboard.data.families import families, with_words
-from evalsuite.leaderboard.data.ranking import Ranks, ranks
+from evalsuite.leaderboard.data.ranking import Ranks, ranks, usual
 from evalsuite.leaderboard.data.settings import differing
 from evalsuite.leaderboard.data.table import basis, board_frame, export_frame, points, summary, title
 from evalsuite.leaderboard.plots.forest import HEAD, LINE, MOST, forest
 
 FOREST = 400  # pixels
+BESIDE = 2  # columns of tasks up to which the forest stands beside the table
 LINKS = 4  # selected rows that get a link of their own
 HELP = {
-    "rank": "First and last rank that a run may hold: every pair is tested question by question, Holm-corrected at 5 %. "
-    "Runs whose ranks overlap cannot be told apart.",
+    "rank": "First and last rank that a row may hold: every pair is tested question by question, Holm-corrected at 5 %; for the "
+    "macro mean by the mean of its differences over the tasks. Rows whose ranks overlap cannot be told apart.",
     "settings": "Same letter: same data, prompt, sampling, verifier and judge, so the numbers can be compared. A is what most rows have.",
     "k": "Samples per question.",
     "tokens": "Mean completion tokens per sample.",
@@ -39,9 +40,9 @@ def rows_at(where: str, when: Stamp, metric: str, during: bool) -> list[board.Ro
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def ranks_at(_rows: Sequence[board.Row], column: str, cells: tuple[tuple[Any, ...], ...]) -> Ranks:
-    """The ranks of a column. `cells` are the runs and metrics in it, and when they ended."""
-    return ranks(_rows, column)
+def ranks_at(_rows: Sequence[board.Row], by: str, over: Sequence[str], cells: str) -> Ranks:
+    """The ranks of a column. `cells` says which runs and metrics are behind it, and when they ended."""
+    return ranks(_rows, by, over)
 
 
 def main() -> None:
@@ -55,29 +56,30 @@ def main() -> None:
         ui.nothing("There is no evaluation here yet.", "evalsuite run --model MODEL --tasks TASK")
     if any(live.running(catalog)):
         running.panel(when)
-    by, metric, shown, find, during = filters(when)
-    rows = [r for r in rows_at(str(ui.root()), when, metric, during) if find.casefold() in r.name.casefold()]
+    rows, shown, by = filters(when)
     if not rows:
-        st.info("No row is called so." if find else "All evaluations here were made during training: switch them on above.")
+        named = st.session_state["find"]
+        st.info("No row is called so." if named else "All evaluations here were made during training: switch them on above.")
         return
     columns = [column for column in board.columns_of(rows) if column in shown]
     over = board.common(rows, columns)
     rows = board.ordered(rows, by, over)
-    ranked = rank(rows, by)
+    ranked = rank(rows, by, over)
     above = st.container()
-    # Beside each other where there is room, else below each other.
-    with st.container(horizontal=True):
-        with st.container():
+    # Beside each other where there is room, else below each other: a table of many columns needs all of it.
+    beside = len(columns) <= BESIDE
+    with st.container(horizontal=beside):
+        with st.container(key="board"):
             selected = show_board(rows, columns, by, over, ranked)
-        with st.container(width=FOREST):
+        with st.container(width=FOREST if beside else "stretch"):
             show_forest(rows, by, over, ranked)
     with above:
         links(selected, by)
     show_differences(rows, columns)
 
 
-def filters(when: Stamp) -> tuple[str, str, list[str], str, bool]:
-    """What to show: column ranked by, metric, columns, part of a name, whether evaluations during training."""
+def filters(when: Stamp) -> tuple[list[board.Row], list[str], str]:
+    """What to show: the rows, the columns, and the one that they are ranked by."""
     kept: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}
     first, second, third = st.columns(3)
     fourth, fifth, sixth = st.columns(3, vertical_alignment="bottom")
@@ -88,21 +90,34 @@ def filters(when: Stamp) -> tuple[str, str, list[str], str, bool]:
     chosen = third.multiselect("Tasks", known, key="columns", placeholder="all", **kept)
     picked = fifth.multiselect("Families and tags", tags, key="families", placeholder="all", **kept)
     shown = with_words([column for column in known if not chosen or column in chosen], words, picked)
-    with first:
-        options = [*shown, board.MACRO] if len(shown) > 1 else shown or [board.MACRO]
-        by = ui.pick_one("Ranked by", options, {board.MACRO: "macro mean of the tasks that all rows have"}, name="task")
+    find = fourth.text_input("Name contains", key="find", **kept)
+    # Names of their own: the tasks and metrics of other pages are not columns of this one.
     with second:
         names = [board.FIRST, *board.metric_names(ui.results())]
-        metric = ui.pick_one("Metric", names, {board.FIRST: "first of each task"}, name="metric")
-    return by, metric, shown, fourth.text_input("Name contains", key="find", **kept), during
+        metric = ui.pick_one("Metric", names, {board.FIRST: "first of each task"}, name="show")
+    rows = [r for r in rows_at(str(ui.root()), when, metric, during) if find.casefold() in r.name.casefold()]
+    with first:
+        options = [*shown, board.MACRO] if len(shown) > 1 else shown or [board.MACRO]
+        default = follow_default(usual(rows, shown))
+        by = ui.pick_one("Ranked by", options, {board.MACRO: "macro mean of the tasks that all rows have"}, default, name="by")
+    return rows, shown, by
 
 
-def rank(rows: Sequence[board.Row], by: str) -> Ranks:
-    """The ranks, computed anew only where a result in the column changed."""
-    cells = [row.cells[by] for row in rows if by in row.cells]
-    return ranks_at(
-        rows, by, tuple((c.run.key, c.metric, c.fingerprint, c.run.status, c.run.manifest.get("finished")) for c in cells)
-    )
+def follow_default(now: str) -> str:
+    """`now`, what is usual; a choice that was only the usual one before, of other rows, is given up for it."""
+    before = st.session_state.get("usual-by", now)
+    if before != now and st.session_state.get("kept-by") == [before] and not st.query_params.get_all("by"):
+        for name in ("by", "kept-by"):
+            st.session_state.pop(name, None)
+    st.session_state["usual-by"] = now
+    return now
+
+
+def rank(rows: Sequence[board.Row], by: str, over: Sequence[str]) -> Ranks:
+    """The ranks, computed anew only where a result behind them changed."""
+    cells = [row.cells[c] for row in rows for c in (over if by == board.MACRO else [by]) if c in row.cells]
+    states = [(c.run.key, c.task, c.metric, c.fingerprint, c.run.status, c.run.manifest.get("finished")) for c in cells]
+    return ranks_at(rows, by, over, hashlib.sha256(repr(states).encode(errors="surrogatepass")).hexdigest())
 
 
 def show_board(
@@ -158,16 +173,17 @@ def show_board(
 def links(rows: Sequence[board.Row], by: str) -> None:
     """Where to go with the selected rows."""
     if not rows:
-        st.caption("Select rows at their left edge to compare them or to read their samples.")
+        ui.hint("Select rows at their left edge, or with Shift+Space, to compare them or to read their samples.")
         return
     keys = [row.key(by) for row in rows]
-    runs = [("runs", key) for key in keys]
+    task = {"task": rows[0].cells[by].task} if by in rows[0].cells else {}
+    query = [*(("runs", key) for key in keys), *task.items()]
     with st.container(horizontal=True):
         if len(rows) > 1:
             st.page_link(
-                "pages/compare.py", label=f"Compare these {len(rows)}", icon=":material/compare_arrows:", query_params=runs
+                "pages/compare.py", label=f"Compare these {len(rows)}", icon=":material/compare_arrows:", query_params=query
             )
-        st.page_link("pages/pass_at_k.py", label="pass@k", icon=":material/stacked_line_chart:", query_params=runs)
+        st.page_link("pages/pass_at_k.py", label="pass@k", icon=":material/stacked_line_chart:", query_params=query)
         for row, key in zip(rows[:LINKS], keys):
             task = {"task": row.cells[by].task} if by in row.cells else {}
             st.page_link(

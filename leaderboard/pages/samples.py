@@ -9,13 +9,14 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from evalsuite import escape
+from evalsuite.errors import UsageError
 from evalsuite.leaderboard import rollouts, ui
 from evalsuite.leaderboard.catalog import Catalog, Run, Stamp
 from evalsuite.leaderboard.data import browse
 from evalsuite.leaderboard.data.browse import SIZE, Page, Place, Wanted
 from evalsuite.leaderboard.data.samples import Question, question, stamp
 from evalsuite.leaderboard.filters import filters
-from evalsuite.leaderboard.paging import clicked, go_to_page, page_number, show_pages, whole
+from evalsuite.leaderboard.paging import as_linked, clicked, go_to_page, page_number, show_pages, whole
 from evalsuite.leaderboard.pieces import pretty, text
 from evalsuite.leaderboard.transcript import show_classes, show_question, show_sample, show_side_by_side
 
@@ -46,9 +47,8 @@ def main() -> None:
     catalog = ui.catalog()
     if not catalog.runs and not catalog.trainings:
         ui.nothing("There are no samples yet. Every evaluation and every training run keeps its own.", "evalsuite run --help")
-    st.caption(
-        "What did the model say, and why was it scored so? Choose a row to read it with its prompt, images and tool calls."
-    )
+    st.caption("What did the model say, and why was it scored so?")
+    ui.hint("Choose a row to read it with its prompt, images and tool calls.")
     places = st.columns([2, 4, 2])
     with places[0]:
         of_training = rollouts.asked_for(catalog)
@@ -57,8 +57,8 @@ def main() -> None:
 
 def evaluations(catalog: Catalog, left: DeltaGenerator, right: DeltaGenerator) -> None:
     asked = st.query_params.get("run")
-    if asked in catalog.trainings:
-        del st.query_params["run"]  # of the other kind of samples
+    if asked in catalog.runs:
+        as_linked("runs", "slice")
     default = [asked] if asked in catalog.runs else [_newest(catalog)]
     with left:
         keys = ui.pick_many("Runs", list(catalog.runs), catalog.labels, default, most=8)
@@ -93,13 +93,16 @@ def listed(
     if not found.total:
         st.info("No sample fits." if wanted != Wanted() else "There are no samples of this task in these runs.")
         return
-    st.caption(f"{found.total:,} samples fit; {found.start + 1:,} to {found.start + len(found.rows):,}")
+    first, last = found.start + 1, found.start + len(found.rows)
+    st.caption(f"{found.total:,} samples fit; {first:,} to {last:,}")
+    if len(found.rows) < found.total:
+        ui.hint("The download has the samples of this page.")
     rows = found.rows.assign(run=found.rows["run"].map(catalog.labels))
     if len(asking[2]) == 1:
         rows = rows.drop(columns="run")
     chosen = ui.show_table(
         rows.rename(columns={"id": "question", "verdict": "outcome", "text": "start of the text"}),
-        "samples",
+        f"samples {first} to {last}",
         alt=f"{len(rows)} of {found.total} samples with their outcome, answer and target.",
         select="single-row",
         key=f"table-samples-{found.start}",
@@ -146,12 +149,13 @@ def detail(
             _go(Place(run.key, asked.id, chosen))
     sample = next(s for s in asked.samples if s["i"] == number)
     st.header("Question", divider="grey")
-    show_question(run, asked, sample)
+    above = st.container()  # the crops on its images are those of the samples below
     view = st.segmented_control(
         "View", _VIEWS, default=_VIEWS[0], required=True, key="view", bind="query-params", label_visibility="collapsed"
     )
+    samples = {"": sample}
     if view == "side by side":
-        _beside(catalog, runs, run, task, asked, sample)
+        samples = _beside(catalog, runs, run, task, asked, sample)
     elif view == "same answers":
         show_classes(asked)
     elif view == "all fields":
@@ -160,17 +164,25 @@ def detail(
         text(pretty({k: v for k, v in sample.items() if v is not None and k not in ("text", "reasoning", "trace")}), "row")
     else:
         show_sample(run, sample, asked.target, key="sample")
+    with above:
+        show_question(run, asked, samples)
 
 
-def _beside(catalog: Catalog, runs: Sequence[Run], run: Run, task: str, asked: Question, sample: Mapping[str, Any]) -> None:
-    """Samples of one question in columns, of all runs that are chosen: at first `sample` and one that fared differently."""
+def _beside(
+    catalog: Catalog, runs: Sequence[Run], run: Run, task: str, asked: Question, sample: Mapping[str, Any]
+) -> dict[str, Mapping[str, Any]]:
+    """Samples of one question in columns, of all runs that are chosen: at first `sample` and one that fared differently.
+
+    Returns them by their mark, `A·` for that of the first column.
+    """
     where: dict[str, tuple[str, Run, Mapping[str, Any]]] = {}
     for other in runs:
         same = asked if other is run else None
         if other is not run and task in other.tasks:
-            same = ui.guarded(
-                lambda other=other: question_at(str(ui.root()), ui.now(), other.key, stamp(other, task), task, asked.id)
-            )
+            try:
+                same = question_at(str(ui.root()), ui.now(), other.key, stamp(other, task), task, asked.id)
+            except UsageError as error:
+                st.warning(escape.prose(f"{catalog.labels[other.key]}: {error}"))
         for s in same.samples if same else ():
             name = f"{catalog.labels[other.key]} · {s['i']} · {browse.verdict(s['value'], s['outcome'])}"
             where[f"{other.key}@{s['i']}"] = (name, other, s)
@@ -178,8 +190,10 @@ def _beside(catalog: Catalog, runs: Sequence[Run], run: Run, task: str, asked: Q
     first = f"{run.key}@{sample['i']}"
     others = sorted((key for key in where if key != first), key=lambda key: where[key][2]["value"] == sample["value"])
     chosen = ui.pick_many("Samples, up to four", list(where), names, [first, *others[:1]], name="beside", most=4)
-    if chosen:
-        show_side_by_side([where[key] for key in chosen], asked.target)
+    columns = [(f"{letter}·", f"{letter} · {where[key][0]}", *where[key][1:]) for letter, key in zip("ABCD", chosen)]
+    if columns:
+        show_side_by_side(columns, asked.target)
+    return {mark: shown for mark, _, _, shown in columns}
 
 
 def _runs(where: str, when: Stamp, keys: Sequence[str]) -> list[Run]:
@@ -194,7 +208,6 @@ def _newest(catalog: Catalog) -> str:
 def _go(place: Place | None) -> None:
     """To a sample, or to the list. A step in the browser's history is one message: what lies between two is a view as well."""
     if place is not None:
-        st.session_state["samples-run"] = place.run  # `rollouts.asked_for` looks for links from elsewhere
         st.query_params.update({"run": place.run, "question": place.id, "i": str(place.i)})
     else:
         for name in ("question", "i"):

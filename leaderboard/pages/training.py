@@ -10,13 +10,13 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from evalsuite.escape import code
 from evalsuite.leaderboard import ui
 from evalsuite.leaderboard.catalog import Catalog
 from evalsuite.leaderboard.data import evals, training, trainings
 from evalsuite.leaderboard.data.series import Scalars
-from evalsuite.leaderboard.one_training import detail, scalars_of
+from evalsuite.leaderboard.one_training import detail, scalars_of, state
 from evalsuite.leaderboard.plots import training as plots
+from evalsuite.leaderboard.text import span
 
 MOST, FIRST = 10, 6  # runs shown, and runs shown at first
 LIVE = "5s"
@@ -24,19 +24,17 @@ CHOSEN = "Chosen"
 
 
 # Figures are kept as they are (`cache_resource`), as to pickle one takes longer than to send it; nobody changes them.
-@st.cache_resource(max_entries=32, show_spinner=False)
+@st.cache_resource(max_entries=32, show_spinner=False, hash_funcs={Scalars: state})
 def figures(
-    paths: tuple[tuple[str, tuple[str, ...]], ...],
-    versions: tuple[int, ...],
+    lines: dict[str, list[Scalars]],
     panels: tuple[tuple[str, tuple[training.Panel, ...]], ...],
     axis: str,
     weight: float,
 ) -> list[tuple[str, list[tuple[str, ...]], list[go.Figure]]]:
-    """Per section the titles of each figure's charts, and the figures, of lines (label, folders) in a state."""
-    lines = {label: [scalars_of(path) for path in members] for label, members in paths}
+    """Per section the titles of each figure's charts, and the figures, of lines by label."""
     drawn = []
     for section, of_section in panels:
-        charts = [(p.title, found) for p in of_section if (found := training.curves(lines, p, axis, weight))]
+        charts = [(p, found) for p in of_section if (found := training.curves(lines, p, axis, weight))]
         drawn.append((section, charts))
     points = plots.per_trace([chart for _, charts in drawn for chart in charts])
     found = []
@@ -45,7 +43,7 @@ def figures(
         found.append(
             (
                 section,
-                [tuple(t for t, _ in part) for part in parts],
+                [tuple(p.title for p, _ in part) for part in parts],
                 [plots.panels(part, training.AXES[axis], points) for part in parts],
             )
         )
@@ -81,6 +79,7 @@ def main() -> None:
         st.stop()
     with st.container(horizontal=True, vertical_alignment="bottom"):
         axis = st.segmented_control("Along", list(training.AXES), default="step", required=True, key="x", bind="query-params")
+        axis = axis or "step"  # `?x=` in the URL chooses none
         weight = st.slider(
             "Smoothing", 0.0, 0.99, 0.6, 0.01, key="smooth", bind="query-params", width=240,
             help="TensorBoard's debiased moving average, before points are left out. The raw line stays, faint. Evaluations are never smoothed.",
@@ -99,7 +98,7 @@ def show(chosen: list[str], axis: str, weight: float, together: bool, live: bool
     chosen = [key for key in chosen if key in catalog.trainings]
     if live and not any(catalog.trainings[key].status == "running" for key in chosen):
         st.rerun()
-    scalars = {key: scalars_of(str(catalog.trainings[key].path)) for key in chosen}
+    scalars = {key: scalars_of(catalog.trainings[key]) for key in chosen}
     for read in scalars.values():
         read.refresh()
     about(catalog, chosen, scalars)
@@ -113,7 +112,10 @@ def about(catalog: Catalog, chosen: list[str], scalars: dict[str, Scalars]) -> N
     """The chosen runs, and what cannot be read of them."""
     frame = trainings.table(catalog, chosen, scalars)
     ui.show_table(
-        frame, "training-runs", alt=f"{len(frame)} training runs: what they are, and the settings in which they differ"
+        frame,
+        "training-runs",
+        alt=f"{len(frame)} training runs: what they are, and the settings in which they differ",
+        placeholder="",
     )
     ui.left_out([(catalog.labels[key], catalog.trainings[key].problem or scalars[key].problem) for key in chosen
                  if catalog.trainings[key].problem or scalars[key].problem])  # fmt: skip
@@ -134,14 +136,11 @@ def curves(catalog: Catalog, lines: dict[str, tuple[str, ...]], scalars: dict[st
         panels.append((CHOSEN, tuple(training.Panel(name, name) for name in more)))
     for label, members in lines.items():
         if all(training.place(scalars[key], np.zeros(1), axis) is None for key in members):
-            st.caption(f"Without {training.AXES[axis]} on record, so not drawn along it: {code(label)}")
-    drawn = figures(
-        tuple((label, tuple(str(catalog.trainings[key].path) for key in members)) for label, members in lines.items()),
-        tuple(scalars[key].version for members in lines.values() for key in members),
-        tuple(panels),
-        axis,
-        weight,
-    )
+            st.caption(f"Without {training.AXES[axis]} on record, so not drawn along it: {span(label)}")
+    shown = [label for label, members in lines.items() if trainings.demonstrated(catalog.trainings[members[0]])]
+    if shown:
+        st.caption(f"Trained on demonstrations, so without rewards and samples of their own: {', '.join(map(span, shown))}")
+    drawn = figures({label: [scalars[key] for key in members] for label, members in lines.items()}, tuple(panels), axis, weight)
     st.caption(
         "Bands of one run are the quantiles or extremes that its title names; of seeds together, the lowest and highest seed. "
         "Whiskers are 95 % intervals over questions."
@@ -149,7 +148,7 @@ def curves(catalog: Catalog, lines: dict[str, tuple[str, ...]], scalars: dict[st
     for place, (section, titles, found) in enumerate(drawn):
         ours = section == CHOSEN or section in training.OURS
         if found:
-            st.subheader(section if ours else code(section))
+            st.subheader(section if ours else span(section))
         for number, (charts, fig) in enumerate(zip(titles, found)):
             alt = f"{section}: {', '.join(charts)}; {len(lines)} lines along {training.AXES[axis]}"
             # The name is shown as Markdown, so nobody else's words are in it.

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
-from .style import GREY, PALETTE, finish, hover, interval, plain
+from .style import GREY, finish, hover, interval, plain
 
 MOST = 60  # lines of the plot; a longer table is cut, and its caption says so
 HEAD, LINE = 38, 35  # pixels: heading and line of a Streamlit table, so that beside one the lines meet
 FOOT = 75  # pixels below the last line
+BLUE = "#2B82C9"  # 4:1 against the white and against the dark page
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ def forest(points: Sequence[Point], *, x: str, chance: float | None = None, per_
     points = points[:MOST]
     scale = 100 if per_cent else 1
     fig = go.Figure()
-    for ranked, label, colour, symbol in ((True, "ranked", PALETTE[0], "circle"), (False, "no rank", GREY, "diamond-open")):
+    for ranked, label, colour, symbol in ((True, "ranked", BLUE, "circle"), (False, "no rank", GREY, "diamond-open")):
         some = [(i, p) for i, p in enumerate(points) if bool(p.rank) == ranked]
         if not some:
             continue

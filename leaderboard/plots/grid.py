@@ -12,12 +12,14 @@ from evalsuite.comparison.ranks import TaskRanking
 from evalsuite.comparison.sentences import Units
 
 from ..data.grid import Grid
-from .style import WRONG, finish, hover, plain
+from .style import finish, hover, plain
 
 MOST_RUNS = 40  # of a matrix of pairs: 1,600 cells
 _NAMED = 40  # columns whose ids fit below the figure
 _WRITTEN = 12  # runs whose differences fit into their cells
-_LESS, _MORE = WRONG, "#0072B2"
+_LESS, _NONE, _MORE = "#E69F00", "#F2F2F2", "#56B4E9"  # light, so that one dark colour of text is read on all of them
+_DARK = "#1A1A1A"
+_NAME = 32  # characters of a run's name beside a matrix
 
 
 def heat(found: Grid, columns: Sequence[int], rows: Sequence[int], labels: Sequence[str]) -> go.Figure:
@@ -55,7 +57,7 @@ def heat(found: Grid, columns: Sequence[int], rows: Sequence[int], labels: Seque
 
 
 def matrix(found: TaskRanking, letters: Sequence[str], labels: Sequence[str]) -> go.Figure:
-    """Mean of the row's run minus that of the column's, over the questions that all have, the best run first.
+    """Mean of the row's run minus that of the column's, over the questions that all have, the best run first. Rows have letter and name, columns the letter.
 
     A star says that the corrected p-value is at most 0.05. At most MOST_RUNS runs are drawn; of more than 12 only the stars.
     """
@@ -66,7 +68,7 @@ def matrix(found: TaskRanking, letters: Sequence[str], labels: Sequence[str]) ->
     difference = means[order][:, None] - means[order][None, :]
     sure = np.nan_to_num(adjusted[np.ix_(order, order)], nan=1.0) <= 0.05
     names = [letters[found.runs[i]] for i in order]
-    full = [plain(f"{letters[found.runs[i]]}: {labels[found.runs[i]]}") for i in order]
+    full = [f"{letters[found.runs[i]]} · {labels[found.runs[i]]}" for i in order]
     few = len(order) <= _WRITTEN
     cells: list[list[str]] = [
         [(units.difference(d) if few and i != j else "") + ("*" if s else "") for j, (d, s) in enumerate(zip(line, stars))]
@@ -80,19 +82,21 @@ def matrix(found: TaskRanking, letters: Sequence[str], labels: Sequence[str]) ->
         go.Heatmap(
             z=(scale * difference).round(6).tolist(),
             x=names,
-            y=names,
+            y=[plain(name[:_NAME]) for name in full],
             text=cells,
             texttemplate="%{text}",
+            textfont={"color": _DARK},
             customdata=hovers,
             hovertemplate="%{customdata}<extra></extra>",
-            colorscale=[[0, _LESS], [0.5, "#F2F2F2"], [1, _MORE]],
+            colorscale=[[0, _LESS], [0.5, _NONE], [1, _MORE]],
             zmid=0,
             xgap=1,
             ygap=1,
             colorbar={"title": {"text": "points" if found.shares else "", "side": "right"}, "thickness": 12},
         )
     )
-    finish(fig, x="column", y="row - column", height=150 + (34 if few else 16) * len(order))
+    height = 170 + (34 if few else 16) * len(order)
+    finish(fig, title=f"{found.label} · {found.metric}", x="column", y="row - column", height=height)
     fig.update_xaxes(type="category", showgrid=False)
     fig.update_yaxes(type="category", autorange="reversed", showgrid=False)
     return fig

@@ -23,7 +23,7 @@ def heat(starts: np.ndarray, values: np.ndarray, shares: np.ndarray) -> go.Figur
             hoverongaps=False,
         )
     )
-    return finish(fig, x="update", y="mean reward of a group", height=360)
+    return finish(fig, x="step", y="mean reward of a group", height=360)
 
 
 def outcomes(shares: pd.DataFrame) -> go.Figure:
@@ -45,4 +45,4 @@ def outcomes(shares: pd.DataFrame) -> go.Figure:
             )
         )
     fig.update_yaxes(range=[0, 1], tickformat=".0%")
-    return finish(fig, x="update", y="share of the groups", height=360)
+    return finish(fig, x="step", y="share of the groups", height=360)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -12,15 +13,20 @@ import plotly.graph_objects as go
 from .style import GREY, colours, finish, hover, interval, plain
 
 _PATHS = 40  # training runs whose checkpoints are joined by arrows, at most
-_HEIGHT, _WIDTH = 520, 750  # pixels that labels are placed for
+_HEIGHT, _TALL, _WIDE = 520, 400, 640  # pixels: of the figure, and of its axes at the width of 800 that labels are placed for
+_CHARACTER = 5.8  # pixels, on average
+_PAD_X, _PAD_Y = 0.12, 0.05  # of what is drawn, on each side of it: labels of the outermost points have to stand there
 _PLACES = (
-    ("top center", 0, 14), ("bottom center", 0, -14), ("middle right", 1, 0), ("middle left", -1, 0),
-    ("top right", 1, 12), ("top left", -1, 12), ("bottom right", 1, -12), ("bottom left", -1, -12),
+    ("middle right", 1, 0), ("middle left", -1, 0), ("top right", 1, 12), ("top left", -1, 12),
+    ("bottom right", 1, -12), ("bottom left", -1, -12), ("top center", 0, 14), ("bottom center", 0, -14),
 )  # fmt: skip
 
+Box = tuple[float, float, float, float]  # left, bottom, right, top in pixels
 
-def pareto_figure(points: pd.DataFrame, *, spent: str, value: str) -> go.Figure:
-    """`points` as `data.efficiency.efficiency` gives them; `spent` and `value` are the titles of the axes.
+
+def pareto_figure(points: pd.DataFrame, *, spent: str, value: str) -> tuple[go.Figure, int]:
+    """`points` as `data.efficiency.efficiency` gives them; `spent` and `value` are the titles of the axes. Also returns for how many
+    points there was no room for a label.
 
     Filled: on the front. Hollow: dominated. Crosses: other settings, on no front. Arrows lead from checkpoint to checkpoint of a
     training run. The x axis is logarithmic where its values span a factor of 10 or more.
@@ -45,7 +51,12 @@ def pareto_figure(points: pd.DataFrame, *, spent: str, value: str) -> go.Figure:
             name="Pareto front",
             hoverinfo="skip",
         )
-    texts = _places(points, log=wide)
+    shown_x = np.log10(points["spent"].to_numpy(dtype=float)) if wide else points["spent"].to_numpy(dtype=float)
+    bars = points[["value", "low", "high"]].astype(float)
+    range_x, range_y = _range(shown_x, _PAD_X), _range(100 * bars.to_numpy().ravel(), _PAD_Y)
+    texts = _places(
+        points, _pixels(shown_x, range_x, _WIDE), {n: _pixels(100 * bars[n].to_numpy(), range_y, _TALL) for n in bars}
+    )
     kinds = {
         "on the front": (points["front"].astype(bool), "circle"),
         "dominated": (points["comparable"].astype(bool) & ~points["front"].astype(bool), "circle-open"),
@@ -55,8 +66,12 @@ def pareto_figure(points: pd.DataFrame, *, spent: str, value: str) -> go.Figure:
         rows = points[which]
         if len(rows):
             _dots(fig, rows, [texts[i] for i in rows.index], palette, name, symbol, spent, value)
-    finish(fig, x=spent, y=f"{value}, %", height=_HEIGHT)
-    return fig.update_xaxes(type="log", dtick="D2") if wide else fig
+    finish(fig, x=spent + (" (log scale)" if wide else ""), y=f"{value}, %", height=_HEIGHT)
+    fig.update_xaxes(range=range_x).update_yaxes(range=range_y)
+    if wide:
+        ticks = _ticks(*range_x)
+        fig.update_xaxes(type="log", tickvals=ticks, ticktext=[f"{v:,.12g}" for v in ticks])
+    return fig, sum(not text for text, _ in texts.values())
 
 
 def _arrows(fig: go.Figure, steps: pd.DataFrame, colour: str) -> None:
@@ -124,26 +139,40 @@ def _dots(
     )
 
 
-def _places(points: pd.DataFrame, *, log: bool) -> dict[int, tuple[str, str]]:
-    """A label and where it stands for every point; an empty one where there is no room: front first, then from the highest down."""
-    order = points.assign(label=_labels(points)).sort_values(["front", "value"], ascending=False)
-    xs = np.log(order["spent"]) if log else order["spent"]
-    x, y = (_pixels(v, size) for v, size in ((xs, _WIDTH), (order["value"], _HEIGHT - 120)))
-    taken = [(a - 7, b - 7, a + 7, b + 7) for a, b in zip(x, y)]
+def _places(points: pd.DataFrame, x: np.ndarray, y: dict[str, np.ndarray]) -> dict[int, tuple[str, str]]:
+    """A label and where it stands for every point, clear of points, other labels, bars and the front's line; an empty one where there
+    is no room. The front goes first, and over bars rather than without labels; then from the highest down. `x` and `y` (value,
+    low, high) are in pixels."""
+    labels = _labels(points)
+    value, low, high = (y[n] for n in ("value", "low", "high"))
+    taken = [(a - 7, b - 7, a + 7, b + 7) for a, b in zip(x, value)]
+    front = points["front"].to_numpy(dtype=bool)
+    lines = [(a - 4, b, a + 4, c) for a, b, c in zip(x, low, high) if b == b and c == c] + _steps(x[front], value[front])
     out: dict[int, tuple[str, str]] = {}
-    for index, a, b, text in zip(order.index, x, y, order["label"]):
+    for i in np.lexsort((-value, ~front)):
+        a, b, text = x[i], value[i], labels[i]
         short = text if len(text) <= 28 else text[:27] + "…"
-        width = 6.5 * len(short)
-        out[index] = ("", "top center")
-        for place, side, up in _PLACES:
+        width = _CHARACTER * len(short)
+        out[points.index[i]] = ("", "top center")
+        for of_lines, (place, side, up) in itertools.product((lines, [])[: 1 + front[i]], _PLACES):
             left = a + 9 if side > 0 else a - 9 - width if side < 0 else a - width / 2
             box = (left, b + up - 7, left + width, b + up + 7)
-            inside = box[0] >= -40 and box[2] <= _WIDTH + 40
-            if inside and not any(box[0] < t[2] and t[0] < box[2] and box[1] < t[3] and t[1] < box[3] for t in taken):
+            if box[0] >= 0 and box[2] <= _WIDE and not any(_meet(box, t) for t in (*taken, *of_lines)):
                 taken.append(box)
-                out[index] = (short, place)
+                out[points.index[i]] = (short, place)
                 break
     return out
+
+
+def _steps(x: np.ndarray, y: np.ndarray) -> list[Box]:
+    """The lines of the front: across to the next point, then up."""
+    order = np.argsort(x, kind="stable")
+    ends = list(itertools.pairwise(zip(x[order], y[order])))
+    return [(a - 1, b - 1, c + 1, b + 1) for (a, b), (c, _) in ends] + [(c - 1, b - 1, c + 1, d + 1) for (_, b), (c, d) in ends]
+
+
+def _meet(a: Box, b: Box) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
 def _labels(points: pd.DataFrame) -> list[str]:
@@ -153,7 +182,21 @@ def _labels(points: pd.DataFrame) -> list[str]:
     return [run if not step < end else f"@{int(step)}" for run, step, end in zip(points["run"], steps, last)]
 
 
-def _pixels(values: pd.Series, size: float) -> np.ndarray:
-    v = values.to_numpy(dtype=float)
-    span = float(np.ptp(v)) if len(v) else 0.0
-    return np.full(len(v), size / 2) if not span or math.isnan(span) else (v - v.min()) / span * size
+def _range(values: np.ndarray, share: float) -> list[float]:
+    """An axis that has all values (NaN is none) and some room beside them."""
+    if np.isnan(values).all():
+        return [0.0, 1.0]
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    pad = share * (high - low) or 0.1 * abs(high) or 1.0
+    return [low - pad, high + pad]
+
+
+def _pixels(values: np.ndarray, ends: Sequence[float], size: int) -> np.ndarray:
+    return (values - ends[0]) / (ends[1] - ends[0]) * size
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Values 1, 2 and 5 times powers of ten from 10^low to 10^high; powers only where that would be more than a dozen."""
+    powers = range(math.floor(low), math.ceil(high) + 1)
+    found = [m * 10.0**p for p in powers for m in (1, 2, 5) if low <= math.log10(m) + p <= high]
+    return found if len(found) <= 12 else [10.0**p for p in powers if low <= p <= high]

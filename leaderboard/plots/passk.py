@@ -7,13 +7,14 @@ from collections.abc import Mapping
 import pandas as pd
 import plotly.graph_objects as go
 
+from ..data.passk import at_k
 from .style import SYMBOLS, colours, faint, finish, hover, interval, plain
 
 
-def passk_figure(frames: Mapping[str, pd.DataFrame], name: str) -> go.Figure:
+def passk_figure(frames: Mapping[str, pd.DataFrame], name: str, task: str) -> go.Figure:
     """One curve per run (`frames` by label, as `data.passk.points` gives them) with its 95 % band; `name` such as pass@k.
 
-    Dashed where k is above half of the samples. The axis of k is logarithmic, base 2.
+    Dashed where k is above half of the samples. The axis of k is logarithmic, base 2; that of values is 0 to 100 % in every figure.
     """
     fig = go.Figure()
     palette = colours(frames)
@@ -39,9 +40,7 @@ def passk_figure(frames: Mapping[str, pd.DataFrame], name: str) -> go.Figure:
             if part.empty:
                 continue
             texts = [
-                hover(
-                    {"run": label, name.replace("k", str(r.k), 1): interval(r.value, r.low, r.high), "questions": r.questions}
-                )
+                hover({"run": label, at_k(name, r.k): interval(r.value, r.low, r.high), "questions": r.questions})
                 for r in part.itertuples()
             ]
             fig.add_scatter(
@@ -51,10 +50,19 @@ def passk_figure(frames: Mapping[str, pd.DataFrame], name: str) -> go.Figure:
                 marker={"symbol": SYMBOLS[i % len(SYMBOLS)], "size": 8},
                 name=plain(label),
                 showlegend=dash == "solid" or steady.empty,
+                cliponaxis=False,
                 hovertext=texts,
                 hoverinfo="text",
                 **{**group, "line": {**group["line"], "dash": dash}},
             )
     ks = sorted({int(k) for frame in frames.values() for k in frame["k"]})
-    finish(fig, x="k, samples drawn", y=f"{name}, %", height=440)
+    finish(fig, title=f"{task} · {name}", x="k, samples drawn (log scale)", y=f"{name}, %")
+    # One run per line below the figure, so that no number of runs reaches into the title or the curves.
+    room = 20 * len(frames)
+    fig.update_layout(
+        height=400 + room,
+        margin={"t": 45, "b": 70 + room},
+        legend={"orientation": "v", "yref": "container", "y": 0, "tracegroupgap": 0},
+    )
+    fig.update_yaxes(range=[0, 100])
     return fig.update_xaxes(type="log", tickvals=ks, ticktext=[str(k) for k in ks])

@@ -43,7 +43,13 @@ def finish(fig: go.Figure, *, title: str = "", x: str = "", y: str = "", height:
         colorway=list(PALETTE),
         **layout,
     )
-    grid = {"showgrid": True, "gridcolor": "rgba(128,128,128,0.25)", "zeroline": False, "automargin": True, "exponentformat": "e"}
+    grid = {
+        "showgrid": True,
+        "gridcolor": "rgba(128,128,128,0.25)",
+        "zeroline": False,
+        "automargin": True,
+        "exponentformat": "e",
+    }
     fig.update_xaxes(**({"title": {"text": plain(x)}} if x else {}), **grid)
     fig.update_yaxes(**({"title": {"text": plain(y)}} if y else {}), **grid)
     return fig

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,17 +13,20 @@ import pandas as pd
 import pytest
 
 from evalsuite.comparison.compare import Recorded
+from evalsuite.comparison.contrast import contrast
 from evalsuite.comparison.many import compare_runs
 from evalsuite.comparison.methods import Method
 from evalsuite.leaderboard.catalog import Catalog, Run, read_catalog
 from evalsuite.leaderboard.data import board
 from evalsuite.leaderboard.data.board import MACRO
 from evalsuite.leaderboard.data.families import families, with_words
-from evalsuite.leaderboard.data.ranking import Ranks, band_text, ranks
+from evalsuite.leaderboard.data.ranking import Ranks, band_text, ranks, usual, values_of
 from evalsuite.leaderboard.data.results import results_frame
 from evalsuite.leaderboard.data.settings import differences, differing, letters
 from evalsuite.leaderboard.data.table import basis, board_frame, export_frame, points, summary
 from evalsuite.leaderboard.plots.forest import MOST, Point, forest
+from evalsuite.metrics import compare, holm, parse_metric
+from evalsuite.metrics.means import Values, rank_means
 from evalsuite.runlog import RunDir
 
 Page = Callable[..., Any]
@@ -239,11 +243,84 @@ def test_only_comparable_and_whole_runs_are_ranked(whole: Path) -> None:
     assert odd["rank"] == "" and odd.iloc[2].endswith("≠B") and "temperature" in odd["remarks"]
 
 
-def test_a_part_of_the_data_has_a_column_of_its_own_and_no_rank(tree: Path) -> None:
+def test_a_part_of_the_data_has_a_column_and_ranks_of_its_own(tree: Path, whole: Path) -> None:
     rows = rows_in(tree, "sort_letters[40/200]")
-    found = ranks(rows, "sort_letters[40/200]")
-    assert not found.bands and set(found.why.values()) == {"no rank: not the whole data set"}
+    found, same = ranks(rows, "sort_letters[40/200]"), ranks(rows_in(whole, "sort_letters"), "sort_letters")
+    assert found.bands == same.bands and (found.questions, found.full) == (40, 200) and (same.questions, same.full) == (40, 40)
+    assert "on the same 40 of 200 questions" in basis(rows, "sort_letters[40/200]", [], found)
+    assert "on the same 40 questions" in basis(rows, "sort_letters", [], same)
     assert "sort_letters[10/200]" in board.columns_of(rows) and "sort_letters" not in board.columns_of(rows)
+
+
+def test_checkpoints_on_the_same_few_questions_are_ranked(tree: Path) -> None:
+    rows = rows_in(tree, "sort_letters[10/200]", during=True)
+    found = ranks(rows, "sort_letters[10/200]")
+    assert len(found.bands) >= 6 and (found.questions, found.full) == (10, 200)
+
+
+def test_ranks_of_the_macro_mean_are_of_the_tests_that_compare_makes(whole: Path) -> None:
+    over = ["arithmetic", "sort_letters"]
+    rows = [row for row in rows_in(whole, "arithmetic") if set(over) <= set(row.cells)]
+    found = ranks(rows, MACRO, over)
+    assert len(found.bands) == 3 and (found.questions, found.full, found.tasks) == (80, 80, 2) and not found.why
+    runs = [Recorded(RunDir(whole / key)) for key in found.bands]
+    pairs = list(itertools.combinations(range(3), 2))
+    p = [contrast(runs[i], runs[j]).overall[0].p for i, j in pairs]
+    values = [values_of([(run, task, parse_metric("avg")) for run in runs]) for task in over]
+    ranking = rank_means(values, correction="holm")
+    assert [ranking.p[i, j] for i, j in pairs] == pytest.approx(p, rel=1e-9)
+    assert [ranking.adjusted[i, j] for i, j in pairs] == pytest.approx(holm(p).tolist(), rel=1e-9)
+    assert tuple(found.bands.values()) == ranking.bands
+    frame = board_frame(rows, over, MACRO, over, found)
+    assert frame["rank"].tolist() == [band_text(b) for b in ranking.bands]
+    assert [p.rank for p in points(rows, MACRO, over, found)[0]] == frame["rank"].tolist()
+    assert "Ranks: 3 rows" in basis(rows, MACRO, over, found) and "over 2 tasks" in basis(rows, MACRO, over, found)
+    told = export_frame(rows, over, MACRO, over, found).query("column == @MACRO")
+    assert list(zip(told["first_rank"], told["last_rank"])) == list(ranking.bands)
+
+
+def test_a_row_with_other_settings_in_one_task_has_no_rank_of_the_mean() -> None:
+    both = {"math": AVG, "code": AVG}
+    odd = [made("m", {"math": AVG}, weights="w"), made("c", {"code": AVG}, weights="w", temperature=1.0)]
+    rows = rows_of(made("a", both), made("b", both), *odd)
+    found = ranks(rows, MACRO, ["code", "math"])
+    assert len(rows) == 3 and not found.bands
+    (reason,) = [why for key, why in found.why.items() if key in ("runs/m", "runs/c")]
+    assert reason == "no rank: code: differs from A in sampling: temperature 0.0 -> 1.0"
+    assert basis(rows, MACRO, ["code", "math"], found).startswith("No ranks: they need two rows with the same settings.")
+
+
+def test_the_test_of_the_mean_is_that_of_its_tasks_put_together() -> None:
+    """Against `compare` of every task and scipy's t, with clusters, other numbers of samples, and means that cancel."""
+    from scipy.stats import t as student
+
+    rng = np.random.default_rng(0)
+    labels = [None, [i // 3 for i in range(40)]]
+    samples = [np.array([4.0, 8.0, 1.0]), np.array([2.0, 2.0, 16.0])]
+    raw = [rng.random((3, q)).round(1) for q in (25, 40)]
+    ranking = rank_means([Values(v, s, c) for v, s, c in zip(raw, samples, labels)], correction="none")
+    for i, j in itertools.combinations(range(3), 2):
+        of = [
+            compare(v[i], v[j], clusters=c, samples_a=float(s[i]), samples_b=float(s[j]))
+            for v, s, c in zip(raw, samples, labels)
+        ]
+        error = math.sqrt(sum(d.error**2 for d in of)) / 2
+        df = (2 * error) ** 4 / sum(d.error**4 / d.df for d in of)
+        assert ranking.p[i, j] == pytest.approx(2 * student.sf(abs(sum(d.centre for d in of)) / 2 / error, df), rel=1e-9)
+    assert ranking.means == pytest.approx([(raw[0][i].mean() + raw[1][i].mean()) / 2 for i in range(3)])
+    few = rank_means([Values(raw[0][:, :4], samples[0]), Values(raw[1], samples[1])], correction="holm")
+    assert np.isnan(few.p).all() and set(few.bands) == {(1, 3)}  # no test below five questions
+    far = [Values(np.array([[1.0] * 50, [0.0] * 50]), np.ones(2))] * 2
+    assert rank_means(far, correction="holm").bands == ((1, 1), (2, 2))
+
+
+def test_what_is_ranked_by_at_first() -> None:
+    a, b = made("a", {"math": AVG, "code": AVG}), made("b", {"math": AVG, "code": AVG})
+    assert usual(rows_of(a, b), ["code", "math"]) == MACRO
+    assert usual(rows_of(a, b), ["code"]) == "code" and usual([], []) == MACRO
+    assert usual(rows_of(a, b, made("c", {"math": AVG})), ["code", "math"]) == "math"
+    running = [made(k, {"code": AVG}, status="running", results=False) for k in "cde"]
+    assert usual(rows_of(made("x", {"math": AVG}), *running), ["code", "math"]) == "math"
 
 
 def test_a_run_that_cannot_be_read_does_not_take_the_ranks_of_the_others(whole: Path) -> None:
@@ -304,25 +381,47 @@ def test_the_page_shows_every_model_and_what_differs(whole: Path, page: Page) ->
 
 
 def test_choices_come_from_the_url(whole: Path, page: Page) -> None:
-    app = page("leaderboard", whole, task="arithmetic", metric="pass@2", find="NOISY", columns="arithmetic")
+    app = page("leaderboard", whole, by="arithmetic", show="pass@2", find="NOISY", columns="arithmetic")
     shown = table(app)
     assert list(shown.columns[:4]) == ["rank", "model", "arithmetic pass@2", "questions"]
     assert all("noisy" in name for name in shown["model"])
-    assert app.selectbox(key="task").value == "arithmetic" and app.selectbox(key="metric").value == "pass@2"
+    assert app.selectbox(key="by").value == "arithmetic" and app.selectbox(key="show").value == "pass@2"
     assert len(table(page("leaderboard", whole, during="true"))) == 5 + 6
+    other = page(
+        "leaderboard", whole, by="arithmetic", task="sort_letters", metric="avg", show="pass@2"
+    )  # those of other pages
+    assert other.selectbox(key="by").value == "arithmetic" and other.selectbox(key="show").value == "pass@2"
     reasoning = table(page("leaderboard", whole, families="no such family"))  # ignored
     assert "arithmetic avg@4" in reasoning.columns
 
 
 def test_rows_selected_are_in_the_url_and_lead_on(whole: Path, page: Page) -> None:
     keys = [row.key("arithmetic") for row in rows_in(whole, "arithmetic")]
-    app = page("leaderboard", whole, task="arithmetic", runs=[keys[0], "runs/../../etc"])
+    app = page("leaderboard", whole, by="arithmetic", runs=[keys[0], "runs/../../etc"])
     assert app.query_params["runs"] in (keys[0], [keys[0]])
     links = [e.proto.page for e in app.get("page_link")]
     assert len(links) == 2  # pass@k and samples; one row has nothing to be compared with
-    app = page("leaderboard", whole, task="arithmetic", runs=keys[:2])
+    app = page("leaderboard", whole, by="arithmetic", runs=keys[:2])
     urls = [str(e.proto) for e in app.get("page_link")]
-    assert len(urls) == 4 and "compare" in urls[0]
+    assert len(urls) == 4 and "compare" in urls[0] and all("task=arithmetic" in url for url in urls)
+    assert sum("runs=" in url for url in urls) == 2 and sum("run=" in url for url in urls) == 2
+
+
+def test_ranked_by_goes_along_with_the_rows_unless_it_was_chosen(tree: Path, page: Page) -> None:
+    app = page("leaderboard", tree)
+    assert app.selectbox(key="by").value == "sort_letters[40/200]"
+    app = app.toggle(key="during").set_value(True).run()
+    assert app.selectbox(key="by").value == "sort_letters[10/200]" and "by" not in app.query_params
+    assert "10 of 200 questions" in " ".join(c.value for c in app.caption)
+    app = app.toggle(key="during").set_value(False).run()
+    assert app.selectbox(key="by").value == "sort_letters[40/200]"
+    app = app.selectbox(key="by").set_value("arithmetic[40/200]").run().toggle(key="during").set_value(True).run()
+    assert app.selectbox(key="by").value == "arithmetic[40/200]"
+
+
+def test_rows_with_two_tasks_in_common_are_ranked_by_their_mean(whole: Path, page: Page) -> None:
+    app = page("leaderboard", whole, find="oracle")
+    assert app.selectbox(key="by").value == MACRO
 
 
 def test_an_empty_folder_says_how_to_begin(empty: Path, page: Page) -> None:

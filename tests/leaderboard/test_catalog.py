@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -142,3 +143,82 @@ def test_the_fingerprint_is_of_what_must_agree(tree: Path) -> None:
     scripted = sorting[sorting.model.str.startswith("scripted")]
     assert scripted.fingerprint.str.fullmatch("[0-9a-f]{6}").all()
     assert sorted(scripted.fingerprint.value_counts()) == [1, 3]  # one was drawn at another temperature
+
+
+def with_results(folder: Path, tasks: Any) -> Path:
+    (folder / "results.json").write_text(json.dumps({"evalsuite": {"tasks": tasks}}))
+    return folder
+
+
+GOOD = {"value": 0.5, "low": None, "high": None, "n_questions": 4, "n_clusters": 4}
+
+
+@pytest.mark.parametrize(
+    ("tasks", "field"),
+    [
+        (None, "evalsuite.tasks is no object"),
+        ([1], "evalsuite.tasks is no object"),
+        ({"t": 3}, "evalsuite.tasks.t is no object"),
+        ({"t": {"metrics": None}}, "evalsuite.tasks.t.metrics is no object"),
+        ({"t": {"metrics": {"avg": GOOD | {"value": "0.5"}}}}, "evalsuite.tasks.t.metrics.avg.value is no finite number"),
+        ({"t": {"metrics": {"avg": GOOD | {"low": float("inf")}}}}, "metrics.avg.low is no finite number"),
+        ({"t": {"n_questions": "x"}}, "evalsuite.tasks.t.n_questions is no count"),
+        ({"t": {"unsteady": [1]}}, "evalsuite.tasks.t.unsteady is no list of texts"),
+    ],
+)  # fmt: skip
+def test_results_of_the_wrong_shape_are_named(tmp_path: Path, tasks: Any, field: str) -> None:
+    with_results(made(tmp_path / "runs" / "bad"), tasks)
+    with_results(made(tmp_path / "runs" / "good"), {"t": {"metrics": {"avg": GOOD}, "n_questions": None}})
+    catalog = read_catalog(tmp_path)
+    bad = catalog.runs["runs/bad"]
+    assert bad.status == "broken" and bad.problem.startswith("results.json: ") and field in bad.problem and bad.summary is None
+    assert not catalog.runs["runs/good"].problem and list(results_frame(catalog)["key"]) == ["runs/good"]
+
+
+@pytest.mark.parametrize(
+    ("manifest", "field"),
+    [
+        ({"tasks": [1]}, "tasks is no object"),
+        ({"tasks": {"t": {"full_size": []}}}, "tasks.t.full_size is no count"),
+        ({"tasks": {"t": {"identity": "x"}}}, "tasks.t.identity is no object"),
+        ({"tasks": {"t": {"identity": {"verifier": {"name": ["x"]}}}}}, "tasks.t.identity.verifier.name is no text"),
+        ({"tasks": {"t": {"metrics": "avg"}}}, "tasks.t.metrics is no list of texts"),
+        ({"identity": {"tasks": 1}}, "identity.tasks is no object"),
+        ({"model": "m"}, "model is no object"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["eval", "train"])
+def test_a_manifest_of_the_wrong_shape_is_named(tmp_path: Path, manifest: dict[str, Any], field: str, kind: str) -> None:
+    with_results(made(tmp_path / "runs" / "bad", kind=kind, **manifest), {"t": {"metrics": {"avg": GOOD}}})
+    catalog = read_catalog(tmp_path)
+    bad = (catalog.trainings if kind == "train" else catalog.runs)["runs/bad"]
+    assert bad.problem == f"run.json: {field}" and bad.status == "broken" and not bad.tasks
+    assert results_frame(catalog).empty
+
+
+def test_halves_of_characters_in_names_are_replaced(tmp_path: Path) -> None:
+    made(tmp_path / "runs" / "half", model={"name": "m\ud800"}, tasks={"t\ud800": {}})
+    run = read_catalog(tmp_path).runs["runs/half"]
+    assert run.model == "m\ufffd" and list(run.tasks) == ["t\ufffd"] and not run.problem
+
+
+def test_json_too_deep_to_read_is_named(tmp_path: Path) -> None:
+    (made(tmp_path / "runs" / "deep") / "results.json").write_text("[" * 200_000)
+    assert read_catalog(tmp_path).runs["runs/deep"].problem.startswith("results.json cannot be read")
+
+
+@pytest.mark.parametrize("name", ["leaderboard", "efficiency", "pass_at_k"])
+def test_one_bad_run_breaks_no_page(copy: Path, page: Any, name: str) -> None:
+    """A model's name with half a character, numbers that are texts, and identities that are none."""
+    first, second, third = (folder for folder in sorted((copy / "runs").iterdir())[:3])
+    changed(first / "run.json", lambda m: m["model"].update(name="m\ud800"))
+    changed(second / "results.json", lambda m: [t.update(n_questions="x") for t in m["evalsuite"]["tasks"].values()])
+    changed(third / "run.json", lambda m: [t.update(identity="x", full_size=[]) for t in m["tasks"].values()])
+    app = page(name, copy)
+    assert not app.exception
+
+
+def changed(file: Path, how: Callable[[dict[str, Any]], object]) -> None:
+    content = json.loads(file.read_text())
+    how(content)
+    file.write_text(json.dumps(content))

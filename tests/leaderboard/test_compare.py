@@ -44,10 +44,12 @@ def test_a_question_is_read_side_by_side_and_lives_in_the_url(tree: Path, page: 
     assert app.query_params["question"] in (id, [id]) and not app.exception
     samples = [f.value for f in app.dataframe if "extracted answer" in f.value]
     assert [len(f) for f in samples] == [4, 4]
+    assert all(f["sample"].tolist() == [0, 1, 2, 3] for f in samples)
+    assert all(set(f["outcome"]) <= {"right", "wrong", "no_answer"} for f in samples)
     assert [f["score"].mean() * 100 for f in samples] == pytest.approx([listed["A"][2], listed["B"][2]])
-    shared = page("compare", tree, runs=keys, task="arithmetic", question=id, change="regressed", sample="3")
+    shared = page("compare", tree, runs=keys, task="arithmetic", question=id, change="regressed", i="2")
     assert not shared.exception and shared.query_params["question"] in (id, [id])
-    assert any("Sample 3 of 4" in str(t.value) for t in shared.text)
+    assert [t.value for t in shared.text if str(t.value).startswith("Sample ")] == ["Sample 2", "Sample 2"]
     assert shared.segmented_control(key="change").value == "regressed"
     left = next(f.value for f in shared.dataframe if "problem" in f.value)
     assert (left["difference"] < 0).all()
@@ -98,3 +100,16 @@ def test_names_from_files_are_not_markup(tmp_path: Path, page: Callable[..., Any
     for said in (*app.markdown, *app.caption, *app.header, *app.subheader, *app.info, *app.warning):
         outside = str(said.value).split("`")[::2]  # what is not in a code span
         assert not any(x in "".join(outside) for x in ("<script>", ":red[", "**bold**", "$x$"))
+
+
+def test_names_with_backticks_bars_and_angles_are_shown_as_they_are(tmp_path: Path, page: Callable[..., Any]) -> None:
+    for name, ids in (("a", ()), ("b", ("<q>`0",))):  # an id that only one has is named in the remarks
+        write_run(tmp_path, name, {q: [1.0, 0.0] for q in (*(f"q{i}" for i in range(6)), *ids)})
+        path = tmp_path / "runs" / name / "run.json"
+        manifest = json.loads(path.read_text())
+        manifest["tasks"]["sums"]["label"] = "sums|<b>`x`"
+        path.write_text(json.dumps(manifest))
+    app = page("compare", tmp_path, runs=["runs/a", "runs/b"], allow="true")
+    marked = [str(m.value) for m in app.markdown]
+    assert not app.exception and sum("`` sums|<b>`x` ``" in m for m in marked) == 2 and any("``<q>`0``" in m for m in marked)
+    assert not any("<code>" in m or "&#" in m for m in marked)

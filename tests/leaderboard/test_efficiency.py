@@ -21,7 +21,7 @@ from evalsuite.leaderboard.catalog import Run, read_catalog
 from evalsuite.leaderboard.data.board import MACRO
 from evalsuite.leaderboard.data.efficiency import SPENT, common_tasks, efficiency, mean_latency, metric_kind, pareto
 from evalsuite.leaderboard.data.results import results_frame
-from evalsuite.leaderboard.plots.pareto import pareto_figure
+from evalsuite.leaderboard.plots.pareto import _ticks, pareto_figure
 
 TASK = "sort_letters"
 
@@ -131,22 +131,34 @@ def test_the_figure() -> None:
         front=[True, True, True, True, False],
         comparable=[True, True, True, True, False],
     )
-    fig = pareto_figure(points, spent="tokens", value="avg")
+    fig, unlabelled = pareto_figure(points, spent="tokens", value="avg")
+    assert unlabelled == 0
     arrows, front, filled, crosses = fig.data
     assert list(arrows.x) == [100, 200, 300] and arrows.marker.symbol == "arrow"  # in order of the steps
     assert list(front.x) == [100, 200, 300, 5000] and front.line.shape == "hv"
     assert filled.marker.symbol == "circle" and crosses.marker.symbol == "x-thin-open" and list(crosses.x) == [400]
     assert list(filled.error_y.array) == pytest.approx([70, 40, 60, 10])
-    assert fig.layout.xaxis.type == "log"
+    assert fig.layout.xaxis.type == "log" and fig.layout.xaxis.title.text == "tokens (log scale)"
+    assert list(fig.layout.xaxis.ticktext) == ["100", "200", "500", "1,000", "2,000", "5,000"]
     assert "@0" in filled.text and "run 1" in filled.text and "@20" not in filled.text
-    assert pareto_figure(points.head(3), spent="tokens", value="avg").layout.xaxis.type is None
+    near, _ = pareto_figure(points.head(3), spent="tokens", value="avg")
+    assert near.layout.xaxis.type is None and near.layout.xaxis.title.text == "tokens"
 
 
 def test_labels_are_left_out_where_there_is_no_room() -> None:
     crowd = some_points(spent=[100.0] * 400, value=np.linspace(0.1, 0.9, 400), front=[False] * 400)
     apart = some_points(spent=np.linspace(100, 900, 5), value=np.linspace(0.1, 0.9, 5), front=[True] * 5)
-    assert sum(bool(text) for text in pareto_figure(crowd, spent="x", value="y").data[0].text) < 200
-    assert all(pareto_figure(apart, spent="x", value="y").data[1].text)
+    fig, unlabelled = pareto_figure(crowd, spent="x", value="y")
+    assert 200 < unlabelled == sum(not text for text in fig.data[0].text)
+    fig, unlabelled = pareto_figure(apart, spent="x", value="y")
+    assert unlabelled == 0 and all(fig.data[1].text)
+    # bars of 10 to 90 % go through whatever stands above or below a point
+    assert all("middle" in place or "left" in place or "right" in place for place in fig.data[1].textposition)
+
+
+def test_ticks_of_a_log_axis() -> None:
+    assert _ticks(math.log10(0.04), math.log10(0.6)) == pytest.approx([0.05, 0.1, 0.2, 0.5])
+    assert _ticks(0, 6) == pytest.approx([10.0**p for p in range(7)])
 
 
 def figure(app: Any) -> dict[str, Any]:
@@ -188,3 +200,19 @@ def test_the_page_of_nothing(empty: Path, page: Callable[..., Any]) -> None:
     app = page("efficiency", empty)
     assert not app.exception
     assert app.info[0].value == "No evaluation has ended yet."
+
+
+def test_a_result_that_does_not_say_how_many_samples_has_no_total(copy: Path) -> None:
+    """All tokens need the number of samples; the macro mean does not."""
+    key = next(k for k, r in read_catalog(copy).runs.items() if r.path.name.startswith("scripted-oracle"))
+    file = copy / key / "results.json"
+    content = json.loads(file.read_text())
+    for told in content["evalsuite"]["tasks"].values():
+        told["repeats"] = None
+        for metric in told["metrics"].values():
+            del metric["se"], metric["method"], metric["target"]
+    file.write_text(json.dumps(content))
+    catalog = read_catalog(copy)
+    frame = results_frame(catalog)
+    assert efficiency(frame, catalog, [key], TASK, "avg", "all tokens")[0].empty
+    assert efficiency(frame, catalog, [key], MACRO, "", "completion tokens")[0]["value"].tolist() == [1.0]

@@ -25,6 +25,21 @@ def test_csv_keeps_values_and_runs_no_formula() -> None:
     assert list(pd.read_csv(io.BytesIO(table_bytes(signed, "csv")), dtype=str).d) == ["+1.2 [0.1, 2.3]", "-3", "'-cmd|x", "'@x"]
 
 
+@pytest.mark.parametrize("text", ["-2+3+cmd|' /C calc'!A0", "+1+cmd|x", "  =1+1", "\t=1", " @x", "\r=1", "-1 [0, 1]+cmd|x"])
+def test_no_formula_passes_as_a_number(text: str) -> None:
+    back = pd.read_csv(io.BytesIO(table_bytes(pd.DataFrame({text: [text]}), "csv")), dtype=str)
+    assert [*back.columns, *back[back.columns[0]]] == [f"'{text}"] * 2
+
+
+def test_a_carriage_return_begins_no_row() -> None:
+    assert table_bytes(pd.DataFrame({"a": ["x\r=1"]}), "csv") == b'a\r\n"x\r=1"\r\n'
+
+
+@pytest.mark.parametrize("text", ["-3", "+1.25", "-1e-05", "-1,234", "-0.5 [-1.2, +0.3]", "a = b", "61.3 [57.0, 65.4]"])
+def test_numbers_and_intervals_are_no_formulas(text: str) -> None:
+    assert list(pd.read_csv(io.BytesIO(table_bytes(pd.DataFrame({"d": [text]}), "csv")), dtype=str).d) == [text]
+
+
 def test_parquet_comes_back_equal() -> None:
     pd.testing.assert_frame_equal(pd.read_parquet(io.BytesIO(table_bytes(FRAME, "parquet"))), FRAME, check_dtype=False)
     mixed = pd.DataFrame({"x": pd.Series([1, "a", None], dtype=object)})
@@ -35,9 +50,16 @@ def test_markdown_is_one_line_per_row() -> None:
     assert table_bytes(FRAME, "md").decode().splitlines() == [
         "| run | value | n | note |",
         "|---|---:|---:|---|",
-        "| a\\|b | 0.6123 | 3 | two lines |",
-        "| x_y & 50% <b> |  | 4 | =SUM(A1) |",
+        "| a&#124;b | 0.6123 | 3 | two lines |",
+        "| x&#95;y &#38; 50% &#60;b&#62; |  | 4 | =SUM(A1) |",
     ]
+
+
+def test_markdown_holds_no_markup_of_others_and_numbers_as_they_are() -> None:
+    frame = pd.DataFrame({"![h](http://x)": ["![p](http://e.example/p.png)", "<img src=x>", "+1.2 [0.1, 2.3]", "x" * 900]})
+    told = table_bytes(frame, "md").decode()
+    assert not any(mark in told for mark in ("![", "](", "<img", "http://"))
+    assert "| +1.2 [0.1, 2.3] |" in told and "x" * 900 in told
 
 
 def test_latex_escapes() -> None:

@@ -102,6 +102,21 @@ def test_matrix_and_ranks_are_those_of_the_comparison(tree: Path) -> None:
     assert fig.data[0].z[0][2] == pytest.approx(100 * (best - worst)) and fig.data[0].z[1][1] == 0
     assert fig.data[0].text[0][2].endswith("*") and fig.data[0].text[0][0] == ""
     assert list(fig.data[0].x) == frame["letter"].tolist()
+    assert list(fig.data[0].y) == [f"{letter} · {name}"[:32] for letter, name in zip(frame["letter"], frame["run"])]
+    assert fig.layout.title.text == f"{ranking.label} · avg@4"
+    assert all(contrast(fig.data[0].textfont.color, colour) > 7 for _, colour in fig.data[0].colorscale)
+
+
+def contrast(one: str, two: str) -> float:
+    """Of two colours, 1 to 21: WCAG 2.2, relative luminance."""
+
+    def luminance(colour: str) -> float:
+        shares = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        red, green, blue = (s / 12.92 if s <= 0.04045 else ((s + 0.055) / 1.055) ** 2.4 for s in shares)
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    low, high = sorted((luminance(one), luminance(two)))
+    return (high + 0.05) / (low + 0.05)
 
 
 def test_page_of_many_runs(tree: Path, page: Callable[..., Any]) -> None:

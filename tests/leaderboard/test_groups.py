@@ -110,7 +110,7 @@ def test_reward_up_and_held_out_down_is_an_alarm() -> None:
 def test_what_cannot_be_judged_says_so() -> None:
     held = [Held(38, 0.6, 0.55, 0.65), Held(40, 0.4, 0.35, 0.45)]
     seen = watch(noisy(0.2, 0.9), FLAT, held)
-    assert seen.alarms == () and "too few updates" in seen.unknown[0]
+    assert seen.alarms == () and "too few steps" in seen.unknown[0]
     assert "two evaluations" in watch(noisy(0.2, 0.9), FLAT, []).unknown[0]
     assert "two evaluations" in watch(noisy(0.2, 0.9), FLAT, [Held(0, 0.5, math.nan, math.nan), held[1]]).unknown[0]
     short = (STEPS[:4], np.zeros(4))

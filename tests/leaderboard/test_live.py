@@ -209,3 +209,20 @@ def test_a_dead_run_is_told_once_and_not_watched(broken: Path, page: Page) -> No
     (shown,) = [d.value for d in app.dataframe if "progress" in d.value.columns]
     assert (shown["state"] == "stopped").all() and shown["details"].str.startswith("stopped: its process is gone").all()
     assert (shown["progress"] < 1).all() and (shown["samples/s"].isna()).all()
+
+
+def test_details_are_of_those_that_do_not_just_go_on() -> None:
+    from streamlit.testing.v1 import AppTest
+
+    def table(*states: str) -> None:
+        import pandas as pd
+
+        from evalsuite.leaderboard.running import live_table
+
+        row = dict.fromkeys(("name", "task", "samples", "run"), "x") | dict.fromkeys(("errors", "tokens"), 0)
+        numbers = dict.fromkeys(("progress", "value", "low", "high", "rate", "token_rate", "left"), 0.5)
+        live_table(pd.DataFrame([{**row, **numbers, "alive": s.startswith("alive"), "state": s} for s in states]))
+
+    alive, stopped = "alive (process 7), last line 2 s ago", "stopped: its process is gone"
+    assert "details" not in AppTest.from_function(table, args=(alive, alive)).run().dataframe[0].value
+    assert AppTest.from_function(table, args=(alive, stopped)).run().dataframe[0].value["details"].tolist() == ["", stopped]

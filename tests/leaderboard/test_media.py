@@ -14,6 +14,7 @@ from evalsuite.errors import UsageError
 from evalsuite.leaderboard.catalog import Run
 from evalsuite.leaderboard.data import media
 from evalsuite.leaderboard.data.media import Box, media_path, shown
+from evalsuite.leaderboard.data.samples import Question
 from evalsuite.leaderboard.data.trace import read_trace
 from evalsuite.runlog.media import Media
 
@@ -145,6 +146,35 @@ def test_a_box_outside_is_cut_at_the_edge(run: Run) -> None:
 def test_a_box_in_words() -> None:
     assert Box((1, 2.6, 30, 40), "E1", "evidence").words("evidence: mug") == "E1: evidence: mug, x 1 to 30, y 3 to 40"
     assert Box((1, 2, 3, 4), "C2").words() == "C2: x 1 to 3, y 2 to 4"
+
+
+def test_crops_of_several_samples_are_told_apart(run: Run) -> None:
+    from streamlit.testing.v1 import AppTest
+
+    def script(run: object, question: object) -> None:
+        from evalsuite.leaderboard.transcript import show_question, show_side_by_side
+
+        columns = [(f"{letter}·", f"{letter} · x", run, sample) for letter, sample in zip("AB", question.samples)]
+        show_question(run, question, {mark: sample for mark, _, _, sample in columns})
+        show_side_by_side(columns)
+
+    picture = {**kept(run, encoded()), "message": 0}
+    samples = [
+        {
+            "i": i,
+            "value": 1.0,
+            "outcome": "ok",
+            "text": "x",
+            "trace": [{"type": "call", "name": "zoom", "bbox": [i, 2, 30, 40]}],
+        }
+        for i in (0, 1)
+    ]
+    question = Question("q", prompt=[["user", "where?"]], images=[picture], samples=samples)
+    app = AppTest.from_function(script, args=(run, question)).run()
+    assert not app.exception
+    said = [str(t.value) for t in app.text]
+    assert "A·C1: crop, x 0 to 30, y 2 to 40\nB·C1: crop, x 1 to 30, y 2 to 40" in said
+    assert [s for s in said if s.startswith("call")] == ["call  [A·C1]", "call  [B·C1]"]
 
 
 PICTURE = {"media": "a" * 64 + ".png", "width": 10, "height": 8}

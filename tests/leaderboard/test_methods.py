@@ -178,6 +178,18 @@ def test_the_figure_shows_every_seed(two_methods: tuple[list[Any], pd.DataFrame]
     assert list(line.x) == pytest.approx([30, 30])
     assert list(fig.layout.yaxis.ticktext) == ["dapo", "grpo", "sft"]
     assert fig.layout.xaxis.range[0] > -10 and fig.layout.xaxis.range[1] < 110
+    assert [(x, y) for x, y in zip(dots.x, dots.y) if y == 2] == [(90, 2)]  # of one seed: on its row, there is no mean
+    assert sorted(set(dots.y)) == pytest.approx([-0.22, 0.78, 2])
+    assert fig.layout.annotations[0].text == "t, avg@4"
+
+
+def test_panels_have_one_axis(two_methods: tuple[list[Any], pd.DataFrame]) -> None:
+    groups, frame = two_methods
+    both = pd.concat([frame, frame.assign(task="u", task_label="u", value=frame["value"] / 10)])
+    values = last_values(both, groups, FIRST)
+    fig = methods_figure(values, matrix(values, groups), ["t", "u"], {}, "step 0")
+    assert fig.layout.xaxis.range == fig.layout.xaxis2.range and fig.layout.xaxis2.matches == "x"
+    assert fig.layout.xaxis.range[0] <= 0 and fig.layout.xaxis.range[1] >= 90
 
 
 def test_real_runs(tree: Path) -> None:
@@ -212,6 +224,8 @@ def test_the_page_follows_its_url(tree: Path, page: Callable[..., Any]) -> None:
     assert app.info[0].value.startswith("The baseline and the methods have no task in common")  # other data: another column
     app = page("methods", tree, trainings=[next(iter(catalog.trainings))])
     assert app.dataframe[1].value["claim"].tolist() == ["checkpoint claim only: one training seed"]
+    assert app.dataframe[1].value["p (Holm)"].tolist() == [""]
+    assert any("No test: they need two seeds" in text.value for text in app.text)
 
 
 def test_the_page_names_what_is_broken(broken: Path, page: Callable[..., Any]) -> None:

@@ -19,11 +19,13 @@ from evalsuite.comparison.many import compare_runs
 from evalsuite.comparison.methods import Method
 from evalsuite.errors import UsageError
 from evalsuite.leaderboard.catalog import Run, read_catalog
-from evalsuite.leaderboard.data.passk import KINDS, crossings, differences, points, read_curve, sizes
+from evalsuite.leaderboard.data.passk import KINDS, at_k, crossings, differences, distinct, points, read_curve, sizes
 from evalsuite.leaderboard.plots.passk import passk_figure
+from evalsuite.metrics import holm
 from evalsuite.runlog import RunDir
 
 TASK = "sort_letters"
+MOST = 8  # of the page
 
 
 def a_run(folder: Path, counts: Sequence[tuple[int, int]], wanted: int, *, temperature: float = 1.0, **sums: float) -> Run:
@@ -141,7 +143,7 @@ def crossing(folder: Path) -> dict[str, Run]:
 def test_curves_cross_where_differences_are_significant(tmp_path: Path) -> None:
     runs = crossing(tmp_path)
     curves = {key: read_curve(run, "t", "pass@k") for key, run in runs.items()}
-    frame, apart = differences(curves, runs, "t")
+    frame, apart = differences({"pass@k": curves}, runs, "t")
     assert not apart
     # 1 - C(13, k) / C(16, k) less 1/2
     assert frame["difference"].tolist() == pytest.approx(
@@ -155,11 +157,30 @@ def test_curves_cross_where_differences_are_significant(tmp_path: Path) -> None:
     assert crossings(frame[frame["k"] > 4], {"a": "A", "b": "B"}) == []
 
 
+def test_what_is_the_same_number_is_one_test(tree: Path) -> None:
+    catalog = read_catalog(tree)
+    keys = [k for k, r in catalog.runs.items() if "noisy" in r.model and len(r.tasks) == 2]
+    assert len(keys) == 2
+    curves = {kind: {k: read_curve(catalog.runs[k], TASK, kind) for k in keys} for kind in ("pass@k", "pass^k", "maj@k")}
+    frame, _ = differences(curves, catalog.runs, TASK)
+    one = distinct(frame, catalog.labels)
+    assert one["metric"].tolist() == ["pass@1 = pass^1 = maj@1 = maj@2", "pass@2", "pass@4", "pass^2", "pass^4", "maj@4"]
+    assert one["p_adjusted"].tolist() == pytest.approx(holm(one["p"].to_numpy()))  # six tests, not nine
+    assert len(frame) == 9 and frame.groupby("test")["p_adjusted"].nunique().eq(1).all()
+    assert (one["A"] == catalog.labels[keys[0]]).all()
+
+
+def test_the_metric_at_a_k() -> None:
+    assert [at_k(n, 4) for n in ("pass@k", "maj@k", "mG-Pass@k", "G-Pass@k (τ = 0.5)")] == [
+        "pass@4", "maj@4", "mG-Pass@4", "G-Pass@4 (τ = 0.5)",
+    ]  # fmt: skip
+
+
 def test_differences_are_those_of_compare(tree: Path) -> None:
     catalog = read_catalog(tree)
     keys = [k for k, r in catalog.runs.items() if "noisy" in r.model and len(r.tasks) == 2]
     curves = {key: read_curve(catalog.runs[key], TASK, "pass@k") for key in keys}
-    frame, _ = differences(curves, catalog.runs, TASK)
+    frame, _ = differences({"pass@k": curves}, catalog.runs, TASK)
     methods = [Method(name="", runs=(Recorded(RunDir(catalog.runs[key].path)),)) for key in keys]
     row = compare_runs(methods, metrics=["pass@4"], tasks=[TASK]).contrasts[0].rows[0].difference
     mine = frame[frame["k"] == 4].iloc[0]
@@ -168,8 +189,8 @@ def test_differences_are_those_of_compare(tree: Path) -> None:
 
 def test_other_settings_are_not_compared(tmp_path: Path) -> None:
     runs = {name: a_run(tmp_path / name, [(4, 2)] * 8, 4, temperature=t) for name, t in (("a", 1.0), ("b", 0.5))}
-    frame, apart = differences({key: read_curve(run, "t", "pass@k") for key, run in runs.items()}, runs, "t")
-    assert frame.empty
+    frame, apart = differences({"pass@k": {key: read_curve(run, "t", "pass@k") for key, run in runs.items()}}, runs, "t")
+    assert frame.empty and distinct(frame, {}).empty
     assert apart == [("a", "b", "sampling: temperature 1.0 -> 0.5")]
 
 
@@ -189,14 +210,15 @@ def test_what_cannot_be_read_says_why(tree: Path, copy: Path, tmp_path: Path) ->
 
 def test_the_figure_is_dashed_beyond_half_of_the_samples(tmp_path: Path) -> None:
     frame = points(read_curve(a_run(tmp_path / "run", [(8, i % 9) for i in range(20)], 8), "t", "pass@k"))
-    fig = passk_figure({"<b>": frame}, "pass@k")
+    fig = passk_figure({"<b>": frame}, "pass@k", "t<2>")
     band, solid, dashed = fig.data
     assert (solid.line.dash, list(solid.x)) == ("solid", [1, 2, 4])
     assert (dashed.line.dash, list(dashed.x)) == ("dash", [4, 8])
     assert list(band.x) == [1, 2, 4, 8, 8, 4, 2, 1]
     assert max(band.y) == pytest.approx(100 * frame["high"].max())
     assert fig.layout.xaxis.type == "log" and list(fig.layout.xaxis.tickvals) == [1, 2, 4, 8]
-    assert solid.name == "&lt;b&gt;"
+    assert solid.name == "&lt;b&gt;" and fig.layout.title.text == "t&lt;2&gt; · pass@k"
+    assert list(fig.layout.yaxis.range) == [0, 100] and "log scale" in fig.layout.xaxis.title.text
 
 
 def figures(app: Any) -> list[dict[str, Any]]:
@@ -216,6 +238,17 @@ def test_the_page_follows_its_url(tree: Path, page: Callable[..., Any]) -> None:
     app.multiselect(key="curves").set_value(["pass@k", "maj@k"]).run()
     assert len(figures(app)) == 2
     assert app.query_params["curves"] == ["pass@k", "maj@k"]
+    assert next(e.label for e in app.expander if "Differences" in e.label).endswith("significant")
+    app.multiselect(key="curves").set_value([]).run()
+    assert [e.value for e in app.info] == ["Choose curves."] and not figures(app)
+
+
+def test_the_page_says_that_it_draws_only_some(tree: Path, page: Callable[..., Any]) -> None:
+    ended = [k for k, r in read_catalog(tree).runs.items() if r.summary]
+    assert len(ended) > MOST
+    app = page("pass_at_k", tree, runs=ended)
+    assert not app.exception and app.multiselect(key="runs").value == ended[:MOST]
+    assert any(f"{len(ended)} runs were chosen, and the first {MOST} are drawn" in c.value for c in app.caption)
 
 
 def test_the_page_of_one_run_that_was_not_comparable(tree: Path, page: Callable[..., Any]) -> None:
@@ -246,6 +279,6 @@ def test_the_page_of_nothing(empty: Path, page: Callable[..., Any]) -> None:
 def test_a_single_sample_is_a_point(tmp_path: Path) -> None:
     frame = points(read_curve(a_run(tmp_path / "run", [(1, 1)] * 8 + [(1, 0)] * 8, 1), "t", "pass@k"))
     assert frame[["k", "value", "unsteady"]].values.tolist() == [[1, 0.5, True]]
-    _, only = passk_figure({"r": frame}, "pass@k").data
+    _, only = passk_figure({"r": frame}, "pass@k", "t").data
     assert list(only.x) == [1] and only.showlegend
     assert read_curve(a_run(tmp_path / "none", [(0, 0)] * 8, 1), "t", "pass@k").ks == ()

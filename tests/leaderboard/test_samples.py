@@ -443,9 +443,57 @@ def test_links_lead_to_their_kind_and_the_choice_stays_the_readers(page: Callabl
     app.selectbox(key="of").select("training").run()
     assert app.selectbox(key="of").value == "training" and not app.exception
     app.query_params["run"] = run
-    del app.query_params["of"]
+    app.query_params.pop("of", None)
     app.run()
     assert app.selectbox(key="of").value == "evaluations" and not app.exception
+
+
+def test_no_address_is_changed_on_arrival(page: Callable[..., Any], tree: Path) -> None:
+    """The back button would lead to the page that changes it back."""
+    catalog = read_catalog(tree)
+    run = list(catalog.runs.values())[-1]
+    id = page("samples", tree, run=run.key, task="sort_letters").dataframe[0].value["question"][0]
+    step = {"run": list(catalog.trainings)[-1], "step": "4"}
+    for query in (
+        {},
+        {"run": run.key},
+        {"run": run.key, "task": "sort_letters"},
+        {"run": run.key, "question": id, "i": "0"},
+        step,
+    ):
+        app = page("samples", tree, **query)
+        assert not app.exception and {name: [value] for name, value in query.items()} == {
+            name: value if isinstance(value, list) else [value] for name, value in app.query_params.items()
+        }
+
+
+def test_a_link_to_a_run_shows_that_run(page: Callable[..., Any], tree: Path) -> None:
+    """Whatever was chosen before: runs, and steps of another training run."""
+    catalog = read_catalog(tree)
+    one, two = [k for k, r in catalog.runs.items() if "sort_letters" in r.tasks and not r.during][:2]
+    app = page("samples", tree, runs=[one, two])
+    app.query_params.clear()
+    app.query_params["run"] = two
+    app.run()
+    assert app.multiselect(key="runs").value == [two] and list(app.query_params) == ["run"]
+    first, second = list(catalog.trainings)[:2]
+    app = page("samples", tree, of="training", training=first, step="1")
+    app.query_params.clear()
+    app.query_params["run"] = second
+    app.run()
+    assert app.selectbox(key="training").value == second and app.selectbox(key="step").value == "4"
+
+
+def test_the_page_of_a_list_is_that_of_the_url(page: Callable[..., Any], tree: Path) -> None:
+    run = next(key for key, run in read_catalog(tree).runs.items() if len(run.tasks) == 2)
+    app = page("samples", tree, run=run, task="sort_letters", page="2")
+    assert "51 to 100" in texts(app) and "The download has the samples of this page." in texts(app)
+    app.pills(key="verdict").set_value(["right"]).run()  # other samples: from the first
+    assert "fit; 1 to 50" in texts(app) and "page" not in app.query_params
+    app.query_params["page"] = "2"
+    app.query_params.pop("verdict", None)
+    app.pills(key="verdict").set_value([]).run()  # the back button: both at once
+    assert "51 to 100" in texts(app) and app.query_params["page"] in ("2", ["2"])
 
 
 def test_columns_of_other_programs_hold_what_they_like(toy: Run, tmp_path: Path) -> None:
@@ -479,3 +527,31 @@ def test_columns_of_other_programs_hold_what_they_like(toy: Run, tmp_path: Path)
     assert slices(other, "toy") == {}
     pq.write_table(pa.Table.from_pylist([{"id": "a", "prompt": "plain Text"}]), tmp_path / "questions" / "toy.parquet")
     assert browse([other, toy], "toy", Wanted(text="plain text")).total == 1
+
+
+@pytest.mark.parametrize("name", ["to*", "to?", "[t]oy", "value=7"])
+def test_a_folder_with_a_pattern_as_its_name_is_that_folder(toy: Run, tmp_path: Path, name: str) -> None:
+    for folder in (name, "toy", "to_"):
+        shutil.copytree(toy.path, tmp_path / folder)
+    run = Run("runs/x", tmp_path / name, toy.manifest, None)
+    listed = browse([run], "toy", Wanted(text="what is"))
+    assert (listed.total, listed.problems) == (8, {}) and list(listed.rows["value"]) == list(
+        browse([toy], "toy", Wanted(text="what is")).rows["value"]
+    )
+    q = question(run, "toy", "q1")
+    assert q is not None and [s["value"] for s in q.samples] == [1.0, 1.0]
+
+
+def test_half_a_character_in_a_text_breaks_no_page(results: Path, tmp_path: Path, page: Callable[..., Any]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    root = shutil.copytree(results, tmp_path / "results")
+    run = next(iter(read_catalog(root).runs.values()))
+    file = run.path / "questions" / "toy.parquet"
+    table = pq.read_table(file)
+    rows = [row | {"prompt": json.dumps([["us\ud800er", "say \udfff"]])} for row in table.to_pylist()]
+    pq.write_table(pa.Table.from_pylist(rows, schema=table.schema), file)
+    app = page("samples", root, run=run.key, task="toy", question="q1")
+    assert not app.exception and any("say \ufffd" in str(c.value) for c in app.code)
+    assert any("us\ufffder" in str(t.value) for t in app.text)

@@ -206,6 +206,18 @@ def test_the_table_has_only_settings_that_differ(copy: Path) -> None:
         assert row["last reward"] == last["reward"] and row["tokens"] == last["num_tokens"]
 
 
+def test_what_a_demonstrated_run_says_of_its_completions_is_left_out(tmp_path: Path) -> None:
+    row = {
+        "reward": 1.0, "score": 1.0, "rewards/t/mean": 1.0, "frac_reward_zero_std": 1.0, "frac_no_answer": 0.0, "temperature": 1.0,
+        "completions/mean_length": 5.0, "sampling/x": 1.0, "train/reward": 1.0, "loss": 0.5, "entropy": 0.1, "num_tokens": 7,
+        "eval/t/avg": 0.2, "frac_skipped": 0.0,
+    }  # fmt: skip
+    written(tmp_path / "train.jsonl", {"step": 1, **row})
+    scalars = Scalars(tmp_path / "train.jsonl", training.of_samples)
+    scalars.refresh()
+    assert scalars.names == ["loss", "entropy", "num_tokens", "eval/t/avg", "frac_skipped"] and scalars.last("reward") is None
+
+
 def test_the_difference_to_step_0_is_the_paired_one(tree: Path) -> None:
     from evalsuite.runlog import RunDir
     from evalsuite.runlog.rollup import read_rollup
@@ -252,10 +264,10 @@ def line(number: int = 0, n: int = 5000, smooth: bool = True, bands: int = 0) ->
 
 
 def test_figures_keep_to_their_limits() -> None:
-    charts = [(f"chart {i}", [line(number, bands=2) for number in range(10)]) for i in range(7)]
+    charts = [(Panel(f"chart {i}", "loss"), [line(number, bands=2) for number in range(10)]) for i in range(7)]
     parts = plots.split(charts)
     points = plots.per_trace(charts)
-    figures = [plots.panels(part, "update", points) for part in parts]
+    figures = [plots.panels(part, "step", points) for part in parts]
     assert sum(len(part) for part in parts) == 7
     for fig in figures:
         assert len(fig.data) <= 60 and max(len(t.x) for t in fig.data) <= 2000
@@ -263,12 +275,61 @@ def test_figures_keep_to_their_limits() -> None:
 
 
 def test_a_panel_keeps_the_raw_line_and_one_entry_per_run_in_the_legend() -> None:
-    fig = plots.panels([("one", [line(0), line(1)]), ("two", [line(0, smooth=False), line(1)])], "update")
+    charts = [(Panel("one", "x"), [line(0), line(1)]), (Panel("two", "y"), [line(0, smooth=False), line(1)])]
+    fig = plots.panels(charts, "step")
     assert sum(bool(t.showlegend) for t in fig.data) == 2
-    raw, smooth = fig.data[0], fig.data[1]
+    raw, smooth = fig.data[0], fig.data[2]
     assert raw.line.width < smooth.line.width and raw.line.color.startswith("rgba")
     assert smooth.line.dash != fig.data[3].line.dash and "<b>" not in fig.data[0].name
     assert fig.layout.annotations[0].text == "one"
+
+
+def test_smooth_lines_lie_on_top_of_all_raw_ones_and_bands_below() -> None:
+    def alpha(trace: Any) -> float:
+        return float(trace.line.color.rpartition(",")[2].rstrip(")"))
+
+    (_, few), (_, many) = (
+        (n, plots.panels([(Panel("", "x"), [line(i, n, bands=1) for i in range(3)])], "step")) for n in (20, 2000)
+    )
+    for fig in (few, many):
+        assert [t.fill is not None for t in fig.data] == [True] * 3 + [False] * 6
+        assert [t.line.width for t in fig.data[3:]] == [1] * 3 + [2.2] * 3
+        assert all("not smoothed" in t.hovertemplate for t in fig.data[3:6])
+    # 60 points are below the crowd of 200; 6,000 are 30 times it.
+    assert alpha(few.data[3]) == pytest.approx(0.35) and alpha(many.data[3]) == pytest.approx(0.35 / math.sqrt(30))
+
+
+def flat(value: float, **more: Any) -> Curve:
+    return Curve("run", 0, np.arange(3.0), np.full(3, value), **more)
+
+
+@pytest.mark.parametrize(
+    ("name", "curve", "mode", "span"),
+    [
+        ("learning_rate", flat(1e-6), None, (0, 2e-6)),
+        ("train/learning_rate", flat(1e-6), None, (0, 2e-6)),
+        ("ppo_kl", flat(0.0), None, (0, 1)),
+        ("loss", flat(-2.0), None, (-4, 0)),
+        ("clip_ratio/low_mean", flat(0.0), "tozero", None),
+        ("completions/clipped_ratio", line(), "tozero", None),
+        ("frac_reward_zero_std", flat(0.5), "tozero", None),
+        ("ratio/effective_share", flat(1.0), "tozero", None),
+        ("ratio/p50", flat(1.0), None, (0.99, 1.01)),
+        ("ratio/p50", flat(1.0, bands=((np.arange(3.0), np.full(3, 0.9), np.ones(3)),)), None, None),
+        ("sampling/importance_sampling_ratio/max", flat(1.000003), None, (0.99, 1.01)),
+        ("sampling/sampling_logp_difference/mean", flat(1e-6), None, (0, 0.01)),
+        ("eval/t/pass@4", flat(0.1, whiskers=(np.zeros(3), np.full(3, 0.2))), "nonnegative", None),
+        ("eval/t/gain", flat(0.1, whiskers=(np.full(3, -0.1), np.full(3, 0.2))), None, None),
+        ("eval/t/pass@4", flat(0.0, whiskers=(np.full(3, np.nan), np.full(3, np.nan))), None, (0, 1)),
+        ("loss", line(), None, None),
+        ("completions/mean_length", flat(5, bands=((np.arange(3.0), np.ones(3), np.full(3, 9.0)),)), None, None),
+    ],
+)
+def test_no_range_shows_what_is_not_there(name: str, curve: Curve, mode: str | None, span: tuple[float, float] | None) -> None:
+    axis = plots.panels([(Panel("other", "loss"), [line()]), (Panel("", name), [curve])], "step").layout.yaxis2
+    assert (axis.rangemode, axis.range) == (mode, span and pytest.approx(span))
+    alone = plots.stacked([(Panel("", name), curve)], "step").layout.yaxis
+    assert (alone.rangemode, alone.range) == (axis.rangemode, axis.range)
 
 
 def test_filled_marks_are_significant() -> None:
@@ -314,8 +375,33 @@ def test_the_url_says_which_runs_and_how(tree: Path, page: Callable[..., Any]) -
     assert app.query_params["panels"] in ("Length", ["Length"]) and app.subheader[0].value == "Length"
 
 
+def test_demonstrations_have_no_rewards(copy: Path, page: Callable[..., Any]) -> None:
+    first, second = read_catalog(copy).trainings.values()
+    manifest = json.loads((first.path / "run.json").read_text())
+    manifest["settings"]["rollout.demos"] = "solutions"
+    (first.path / "run.json").write_text(json.dumps(manifest))
+    app = page("training", copy, training=first.key)
+    assert not app.exception and "without rewards and samples of their own" in texts(app)
+    rows = {row["run"]: row for row in app.dataframe[0].value.to_dict("records")}
+    labels = read_catalog(copy).labels
+    assert math.isnan(rows[labels[first.key]]["last reward"]) and rows[labels[second.key]]["last reward"] >= 0
+    assert "This run learns from demonstrations" in app.info[-1].value and "A group is" not in texts(app)
+    app = page("training", copy, trainings=[first.key])
+    assert not app.exception and "Reward" not in [s.value for s in app.subheader]
+
+
 @pytest.mark.parametrize(
-    "query", [{"x": "nonsense"}, {"smooth": "7"}, {"trainings": "../../etc"}, {"at_step": "9999"}, {"training": "x"}]
+    "query",
+    [
+        {"x": "nonsense"},
+        {"smooth": "7"},
+        {"trainings": "../../etc"},
+        {"at_step": "9999"},
+        {"training": "x"},
+        {"x": ""},
+        {"at_step": "1e999"},
+        {"at_step": ""},
+    ],
 )
 def test_a_url_of_nonsense_is_the_default(tree: Path, page: Callable[..., Any], query: dict[str, str]) -> None:
     app = page("training", tree, **query)

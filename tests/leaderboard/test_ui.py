@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -88,14 +89,21 @@ def test_a_link_holds_the_defaults_too() -> None:
     assert not at.exception and at.query_params == {"runs": "b", "task": "x"}
 
 
-def test_choices_are_kept_from_page_to_page() -> None:
+def test_going_back_to_no_choice_is_the_default() -> None:
     at = app()
-    at.multiselect[0].set_value(["runs/b", "runs/c"]).run()
-    at.session_state["elsewhere"] = True
-    at.run()
+    at.selectbox[0].set_value("runs/b").run()
+    at.query_params.clear()  # as the back button does
+    assert shown(at.run()) == "runs/a runs/a" and not at.query_params
+
+
+def test_choices_are_kept_from_page_to_page(tree: Path, page: Callable[..., Any]) -> None:
+    at = page("pass_at_k", tree)
+    first = at.multiselect(key="runs").value
+    assert len(first) > 2
+    at.multiselect(key="runs").set_value(first[:2]).run()
     at.query_params.clear()
-    at.session_state["elsewhere"] = False
-    assert shown(at.run()) == "runs/b,runs/c runs/a"
+    at.switch_page("pages/compare.py").run()
+    assert at.multiselect(key="runs").value == first[:2]
 
 
 def test_an_option_that_went_away() -> None:
