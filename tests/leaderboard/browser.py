@@ -36,15 +36,20 @@ def server(results: Path) -> Iterator[str]:
     try:
         assert process.stdout is not None
         url = next(word for word in process.stdout.readline().split() if word.startswith("http"))
-        end = time.monotonic() + 60
-        while time.monotonic() < end:
-            with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}/_stcore/health", timeout=5):
-                break
-            time.sleep(0.1)
+        wait_for(url)
         yield url
     finally:
         process.terminate()
         process.wait(timeout=20)
+
+
+def wait_for(url: str, seconds: float = 60) -> None:
+    """Until a Streamlit server answers."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}/_stcore/health", timeout=5):
+            return
+        time.sleep(0.1)
 
 
 @dataclass
