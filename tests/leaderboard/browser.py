@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -27,7 +28,7 @@ def chromium() -> str | None:
 def server(results: Path) -> Iterator[str]:
     """The address of `evalsuite leaderboard` over `results`, once it answers."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "evalsuite.cli", "leaderboard", "--results", str(results), "--no-browser"],
+        [sys.executable, "-m", "evalsuite.cli", "leaderboard", "--results", str(results), "--no-browser", "--port", own_port()],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -41,6 +42,12 @@ def server(results: Path) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(timeout=20)
+
+
+def own_port() -> str:
+    """A free port that no other test is about to take, as the first free one from 8501 on would be."""
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return str(found.getsockname()[1])
 
 
 def wait_for(url: str, seconds: float = 60) -> None:
