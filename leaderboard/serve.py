@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import errno
-import importlib
 import ipaddress
 import os
 import socket
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,6 @@ from evalsuite.errors import UsageError
 RESULTS = "EVALSUITE_RESULTS"  # environment variable by which the app knows the results folder: it never comes from a URL
 STATIC = "EVALSUITE_STATIC"  # set while a static copy is written
 PORT = 8501
-FIRST = ("ui", "running", "data.table", "data.families", "plots.forest")
 NEAR = 20  # ports tried after the first one, where none was asked for
 LOCAL = ("127.0.0.1", "localhost", "::1")
 APP = Path(__file__).with_name("app.py")
@@ -31,10 +28,6 @@ def serve(results: Path, *, host: str = "127.0.0.1", port: int | None = None, br
     os.environ[RESULTS] = str(results.resolve())
     shown = f"[{host}]" if ":" in host else host
     print(f"leaderboard of {results}: http://{shown}:{port}   (Ctrl-C ends it)", flush=True)
-    # What the first page needs is loaded while the browser starts.
-    threading.Thread(
-        target=lambda: [importlib.import_module(f"evalsuite.leaderboard.{name}") for name in FIRST], daemon=True
-    ).start()
     from streamlit.runtime.pages_manager import PagesManager
     from streamlit.web import bootstrap
 
